@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"salamander.dev/deployments/stack"
+	"salamander.dev/shared/chat"
+)
+
+// The story of the original bot, in fast time: a crowd comes, the first key is exhausted, the second takes over, a
+// worker dies, the window turns, and nobody notices. Each chapter ends when the counters of the simulated Hugging Face
+// and of the simulated Discord say that it happened, never after a time.
+const (
+	storyQuestions = 32
+	storyEvery     = 450 * time.Millisecond // between questions
+	storyPatience  = 2 * time.Minute        // for one chapter
+	storyLook      = 50 * time.Millisecond
+)
+
+type storyState struct {
+	On       bool      `json:"on"`
+	Chapter  int       `json:"chapter"` // from 1; 0: never told
+	Caption  string    `json:"caption"`
+	Verdict  string    `json:"verdict,omitempty"`
+	Good     bool      `json:"good,omitempty"`
+	Facts    storyFact `json:"facts"`
+	Chapters []string  `json:"chapters"`
+}
+
+// storyFact is what the judge counted.
+type storyFact struct {
+	Asked    int   `json:"asked"`
+	Answered int   `json:"answered"`
+	Twice    int   `json:"twice"`
+	Failed   int   `json:"failed"` // a fallback or an apology in place of an answer
+	Open     int   `json:"open"`
+	Over     int64 `json:"over"` // calls over the limit of a key
+	Longest  int64 `json:"longest_ms"`
+}
+
+var chapters = []string{"A crowd comes", "The first key is spent", "The second takes over", "A worker dies", "The window turns", "Nobody noticed"}
+
+type story struct {
+	mu   sync.Mutex
+	s    storyState
+	stop context.CancelFunc
+
+	ids     []string
+	asked   map[string]time.Time
+	longest time.Duration
+	over    int64
+}
+
+func (s *story) state() storyState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.s
+	out.Chapters = chapters
+	return out
+}
+
+// tell begins the story; one that runs goes on.
+func (p *playground) tellStory() error {
+	if p.discord == nil || p.hugging == nil {
+		return errReal
+	}
+	s := &p.story
+	s.mu.Lock()
+	if s.s.On {
+		s.mu.Unlock()
+		return errors.New("the story is being told")
+	}
+	ctx, stop := context.WithCancel(p.begun)
+	s.s, s.stop = storyState{On: true}, stop
+	s.ids, s.asked, s.longest, s.over = nil, map[string]time.Time{}, 0, p.hugging.Over()
+	s.mu.Unlock()
+	if _, err := p.troubleModel(troubleOrder{What: "well"}); err != nil {
+		stop()
+		return err
+	}
+	p.tasks.Go(func() {
+		defer stop()
+		err := p.chaptersOf(ctx)
+		p.crowd.halt()
+		p.judge()
+		s.mu.Lock()
+		s.s.On = false
+		f := s.s.Facts
+		s.s.Good = err == nil && f.Answered == f.Asked && f.Twice == 0 && f.Over == 0
+		switch {
+		case err != nil:
+			s.s.Verdict = err.Error()
+		default:
+			s.s.Verdict = fmt.Sprintf("%d asked, %d answered, %d twice, %d calls over a limit. The longest wait was %.0f s.",
+				f.Asked, f.Answered, f.Twice, f.Over, float64(f.Longest)/1000)
+		}
+		s.mu.Unlock()
+		p.state.poke()
+	})
+	return nil
+}
+
+func (p *playground) endStory() {
+	p.story.mu.Lock()
+	defer p.story.mu.Unlock()
+	if p.story.stop != nil {
+		p.story.stop()
+	}
+}
+
+func (p *playground) chaptersOf(ctx context.Context) error {
+	asking, enough := context.WithCancel(ctx)
+	defer enough()
+	var asks sync.WaitGroup
+	defer asks.Wait()
+	defer enough()
+
+	p.chapter(1, "People pour in. Most talk among themselves, some ask Salamander.")
+	if err := p.crowd.begin(p, crowdOrder{People: 60, Rate: 5, Share: 0}); err != nil {
+		return err
+	}
+	asks.Go(func() { p.askOn(asking) })
+	if err := p.until(ctx, func() bool { return p.judge().Answered >= 3 }); err != nil {
+		return err
+	}
+
+	p.chapter(2, "Every answer costs the first key one request of its window.")
+	var turn int64
+	if err := p.until(ctx, func() bool {
+		l := p.key("primary")
+		turn = l.Resets
+		return l.Max > 0 && l.Book >= l.Max
+	}); err != nil {
+		return err
+	}
+	// The window may turn in any chapter from here on, and once more when no question is left to show it.
+	back := false
+	until := func(ok func() bool) error {
+		return p.until(ctx, func() bool {
+			l := p.key("primary")
+			back = back || (l.Resets > turn && l.Book >= 1)
+			return ok()
+		})
+	}
+
+	p.chapter(3, "The first key has nothing left. The next question takes the second key, in the same breath.")
+	if err := until(func() bool { l := p.key("second"); return l.Book >= 1 }); err != nil {
+		return err
+	}
+
+	dead, victims, err := p.fell(until)
+	if err != nil {
+		return err
+	}
+	p.chapter(4, fmt.Sprintf("%s was killed with %s in its hands. Another worker takes them up.", dead, count(len(victims), "question")))
+	if err := until(func() bool {
+		for _, id := range victims {
+			if !p.road.fate(id).Done {
+				return false
+			}
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	if _, err := p.keep.add(stack.Worker); err != nil {
+		return err
+	}
+
+	p.chapter(5, "The window turns. Traffic goes back to the first key by itself.")
+	if err := until(func() bool { return back }); err != nil {
+		return err
+	}
+
+	p.chapter(6, "The last questions that waited are answered.")
+	asks.Wait()
+	return p.until(ctx, func() bool { f := p.judge(); return f.Asked == storyQuestions && f.Open == 0 })
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (p *playground) chapter(n int, caption string) {
+	p.story.mu.Lock()
+	p.story.s.Chapter, p.story.s.Caption = n, caption
+	p.story.mu.Unlock()
+	p.state.poke()
+}
+
+// askOn asks the story's questions, one after the other.
+func (p *playground) askOn(ctx context.Context) {
+	tick := time.NewTicker(storyEvery)
+	defer tick.Stop()
+	for range storyQuestions {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ids, err := p.crowd.burst(p, 1)
+		if err != nil {
+			return
+		}
+		p.story.mu.Lock()
+		for _, id := range ids {
+			p.story.ids = append(p.story.ids, id)
+			p.story.asked[id] = time.Now()
+		}
+		p.story.mu.Unlock()
+	}
+}
+
+// fell kills a worker that has calls in flight and returns what it held.
+func (p *playground) fell(until func(func() bool) error) (name string, victims []string, err error) {
+	err = until(func() bool {
+		for _, w := range p.keep.names(stack.Worker) {
+			if held := p.road.callsOf(w); len(held) > 0 && len(p.keep.names(stack.Worker)) > 1 {
+				name, victims = w, held
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return name, victims, p.keep.kill(name, true)
+}
+
+// until waits for what the counters must say.
+func (p *playground) until(ctx context.Context, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, storyPatience)
+	defer cancel()
+	tick := time.NewTicker(storyLook)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			if p.begun.Err() != nil || errors.Is(ctx.Err(), context.Canceled) {
+				return errors.New("the story was ended early")
+			}
+			return fmt.Errorf("this did not happen within %s: %s", storyPatience, p.story.state().Caption)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// key is the request limit of a key as it stands in the simulated Hugging Face's books.
+func (p *playground) key(name string) limitState {
+	for _, w := range p.hugging.Books().Key(name).Windows {
+		now := time.Now()
+		if w.End.After(now) && !w.Start.After(now) {
+			return limitState{Limit: w.Limit.String(), Max: w.Limit.Max, Book: float64(w.Used()), Resets: w.End.UnixMilli()}
+		}
+	}
+	return limitState{}
+}
+
+// judge counts what became of the story's questions.
+func (p *playground) judge() storyFact {
+	s := &p.story
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := storyFact{Asked: len(s.ids), Over: p.hugging.Over() - s.over}
+	for _, id := range s.ids {
+		x := p.road.fate(id)
+		switch {
+		case !x.Done:
+			f.Open++
+			continue
+		case x.Kind == chat.Reply:
+			f.Answered++
+		default:
+			f.Failed++
+		}
+		if x.Posts > 1 {
+			f.Twice++
+		}
+		if at, ok := s.asked[id]; ok {
+			s.longest = max(s.longest, time.Since(at))
+			delete(s.asked, id)
+		}
+	}
+	f.Longest = s.longest.Milliseconds()
+	s.s.Facts = f
+	return f
+}

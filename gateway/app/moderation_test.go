@@ -1,0 +1,157 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"salamander.dev/shared/chat"
+	"salamander.dev/shared/control"
+	"salamander.dev/shared/sim/discordsim"
+)
+
+func (s *stage) reply(m discordsim.Message) string {
+	s.t.Helper()
+	return s.answered(m).Content
+}
+
+func TestStopSilencesAServerAndStartLetsItTalk(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	other := s.sim.AddGuild(discordsim.Guild{Name: "another server"})
+	otherChat, _ := s.sim.AddChannel(discordsim.Channel{Guild: other.ID, Name: "chat"})
+	if err := s.sim.AddMember(other.ID, s.world.User); err != nil {
+		t.Fatal(err)
+	}
+	s.env["CHAT_CHANNEL_IDS"] += "," + otherChat.ID.String()
+	s.env["AUDIT_CHANNEL_ID"] = otherChat.ID.String()
+	var answering atomic.Bool
+	s.work(func(q chat.Question) (chat.Answer, bool) {
+		a := chat.AnswerTo(q, chat.Reply, time.Now())
+		a.Text = "echo"
+		return a, answering.Load()
+	})
+	one, two := s.start(), s.start()
+	var waiting []discordsim.Message
+	for i := range 5 {
+		waiting = append(waiting, s.say(fmt.Sprint("waiting ", i)))
+	}
+	eventually(t, "they wait", func() bool { n, _ := s.bus.Waiting(t.Context(), control.Fleet); return n == 5 })
+	stop := s.sayIn(s.world.Channel, s.world.Owner, "$stop")
+	if text := s.reply(stop); !strings.Contains(text, "Stopped") || !strings.Contains(text, "5 waiting questions") {
+		t.Errorf("$stop is answered by %q", text)
+	}
+	posts := s.sim.Counts().Posts
+	answering.Store(true)
+	ignored := s.say("is anybody there?")
+	elsewhere := s.sayIn(otherChat.ID, s.world.User, "and here?")
+	s.answered(elsewhere)
+	start := s.sayIn(s.world.Channel, s.world.Owner, "$start")
+	s.reply(start)
+	s.answered(s.say("hello again"))
+	for _, m := range append(waiting, ignored) {
+		if n := s.sim.ReplyCount(m.ID); n != 0 {
+			t.Errorf("%q has %d replies", m.Content, n)
+		}
+	}
+	if n := s.sim.ReplyCount(stop.ID) + s.sim.ReplyCount(start.ID); n != 2 {
+		t.Errorf("%d answers to two commands", n)
+	}
+	eventually(t, "it is counted", func() bool {
+		// A gateway that is slow hears the first five only after the stop.
+		return one.metric("salamander_questions_total", "stopped")+two.metric("salamander_questions_total", "stopped") >= 2 &&
+			one.metric("salamander_replies_total", "dropped")+two.metric("salamander_replies_total", "dropped") == 5
+	})
+	audits := 0
+	for _, m := range s.sim.Messages(otherChat.ID) {
+		if strings.Contains(m.Content, "`stop`") && strings.Contains(m.Content, "owner") {
+			audits++
+		}
+	}
+	if audits != 1 || (!one.log.has("audit: command", `"what":"stop"`) && !two.log.has("audit: command", `"what":"stop"`)) {
+		t.Errorf("%d audit messages (of %d posts)", audits, posts)
+	}
+}
+
+func TestNothingIsPostedAfterTheConfirmationOfAStop(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.work(nil)
+	s.start()
+	s.start()
+	for trial := range 30 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := range 20 {
+				if _, err := s.sim.Say(s.world.Channel, s.world.User, fmt.Sprint(trial, " ", i)); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		stop := s.sayIn(s.world.Channel, s.world.Owner, "$stop")
+		confirmation := s.answered(stop)
+		<-done
+		start := s.sayIn(s.world.Channel, s.world.Owner, "$start")
+		s.answered(start)
+		for _, p := range s.sim.Posts() {
+			if p.ID > confirmation.ID && p.ID < start.ID {
+				t.Errorf("trial %d: %q was posted after the confirmation", trial, p.Content)
+			}
+		}
+	}
+}
+
+func TestAMutedUserIsIgnored(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.work(nil)
+	g := s.start()
+	s.reply(s.sayIn(s.world.Channel, s.world.Owner, "$mute <@"+s.world.User.String()+"> 1h too loud"))
+	m := s.say("hello?")
+	eventually(t, "it is counted", func() bool { return g.metric("salamander_questions_total", "muted") == 1 })
+	s.reply(s.sayIn(s.world.Channel, s.world.Owner, "$unmute <@"+s.world.User.String()+">"))
+	s.answered(s.say("thank you"))
+	if s.sim.ReplyCount(m.ID) != 0 {
+		t.Error("a muted user was answered")
+	}
+}
+
+func TestSlashCommandsAreRegisteredAndAnswered(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.start()
+	s.start()
+	eventually(t, "the commands are there", func() bool { return len(s.sim.Commands(0)) >= 9 })
+	i, err := s.sim.RunSlash(s.world.Channel, s.world.Owner, "stop", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the slash command is answered", func() bool {
+		got, ok := s.sim.Interaction(i.ID)
+		return ok && got.Response != nil && strings.Contains(got.Response.Content, "Stopped")
+	})
+	refused := s.sayIn(s.world.Channel, s.world.User, "$start")
+	if text := s.reply(refused); !strings.Contains(text, "moderators") {
+		t.Errorf("a refusal says %q", text)
+	}
+}
+
+func TestAForgedOrderHasNoEffect(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.work(nil)
+	g := s.start()
+	o := control.Order{Command: 1, Verb: control.Stop, Scope: control.Fleet, Origin: chat.GuildID(s.world.Guild.String()),
+		By: chat.UserID(s.world.User.String()), Ground: control.Owner, At: time.Now()}
+	done, _, err := s.bus.Sync(t.Context(), control.Sync{Order: o, Revision: 1})
+	if err != nil || len(done) != 1 || done[0].Error == "" {
+		t.Errorf("a forged order is answered by %+v, %v", done, err)
+	}
+	s.answered(s.say("still there?"))
+	if !g.log.has("a control record has no effect") {
+		t.Error("nothing in the log")
+	}
+}

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salamander.dev/gateway/internal/config"
+	"salamander.dev/gateway/internal/core/inbound"
+	"salamander.dev/gateway/internal/core/lane"
+	"salamander.dev/gateway/internal/core/moderation"
+	"salamander.dev/gateway/internal/core/outbound"
+	"salamander.dev/gateway/internal/edge/discord"
+	"salamander.dev/gateway/internal/edge/store"
+	"salamander.dev/shared/bus"
+	"salamander.dev/shared/chat"
+)
+
+// maxCommands bounds the commands that wait or are carried out; more are dropped and logged.
+const maxCommands = 256
+
+// reins carry commands from where they are typed to where they are carried out: those of one author in one channel one
+// after another.
+type reins struct {
+	rules   moderation.Rules
+	service *moderation.Service
+	mirror  *bus.Mirror
+	client  *discord.Client
+	log     zerolog.Logger
+	lanes   *lane.Group[commander]
+
+	registering    sync.Once
+	background     sync.WaitGroup
+	closing        context.Context // of what nobody waits for at the end
+	stopBackground context.CancelFunc
+}
+
+// commander is who commands where.
+type commander struct {
+	channel chat.ChannelID
+	user    chat.UserID
+	// fleet sets commands apart that take minutes.
+	fleet chat.MessageID
+}
+
+// rules are moderation's settings.
+func rules(c config.Config) moderation.Rules {
+	return moderation.Rules{
+		Prefix: c.Prefix, ChatChannels: c.ChatChannels, ModeratorRoles: c.ModeratorRoles, Operators: c.Operators,
+	}
+}
+
+func newReins(a *App) (*reins, error) {
+	r := &reins{
+		rules:  rules(a.cfg),
+		mirror: a.mirror, client: a.discord, log: a.log, lanes: lane.New[commander](maxCommands),
+	}
+	r.closing, r.stopBackground = context.WithCancel(context.Background())
+	hands := store.NewReins(a.bus, a.mirror, a.meters.dropped)
+	var err error
+	r.service, err = moderation.New(hands, hands, hands, hands, voice{a.discord, a.cfg.AuditChannel},
+		moderation.Config{Rules: r.rules, Bot: func() chat.UserID { return a.desk.Bot() }})
+	return r, err
+}
+
+// Is implements [inbound.Commands].
+func (r *reins) Is(m inbound.Message) bool {
+	_, ok := r.rules.FromMessage(m)
+	return ok
+}
+
+// Take implements [inbound.Commands].
+func (r *reins) Take(ctx context.Context, m inbound.Message) (command, ignored bool) {
+	call, ok := r.rules.FromMessage(m)
+	switch {
+	case !ok:
+		return false, false
+	case call.Command.Name == moderation.Ignore:
+		return true, true
+	}
+	r.carryOut(ctx, call)
+	return true, false
+}
+
+// slash has a slash command carried out.
+func (r *reins) slash(ctx context.Context, s inbound.Slash) { r.carryOut(ctx, r.rules.FromSlash(s)) }
+
+func (r *reins) carryOut(ctx context.Context, call moderation.Call) {
+	call.Actor.Muted = r.mirror.Muted(call.Place.Guild, call.Actor.User, time.Now())
+	key := commander{channel: call.Place.Channel, user: call.Actor.User}
+	if call.Command.Name == moderation.Reboot && call.Command.All {
+		key.fleet = call.Place.Command
+	}
+	if !r.lanes.Try(key, func() { r.handle(ctx, call) }) {
+		r.line(r.log.Warn(), call).Msg("a command was dropped: too many at once")
+	}
+}
+
+func (r *reins) handle(ctx context.Context, call moderation.Call) {
+	audit, err := r.service.Handle(ctx, call)
+	if err != nil {
+		e := r.line(r.log.Warn(), call).Err(err)
+		if advice := outbound.AdviceOf(err); advice != "" {
+			e = e.Str("advice", advice)
+		}
+		e.Msg("a command had trouble")
+	}
+	if audit != nil {
+		r.line(r.log.Info(), call).Str("by", string(audit.By)).Str("by_name", audit.ByName).Str("what", audit.What).
+			Str("ground", string(audit.Ground)).Str("scope", string(audit.Scope)).Str("effect", audit.Effect).
+			Bool("refused", audit.Refused).Bool("failed", audit.Failed).Msg("audit: command")
+	}
+}
+
+func (r *reins) line(e *zerolog.Event, call moderation.Call) *zerolog.Event {
+	return e.Str("command", string(call.Place.Command)).Str("guild", string(call.Place.Guild)).Str("channel", string(call.Place.Channel))
+}
+
+// close waits for commands that are being carried out.
+func (r *reins) close() {
+	r.stopBackground()
+	r.lanes.Close()
+	r.lanes.Wait()
+	r.background.Wait()
+}
+
+// registerWithin bounds one try to register the slash commands; registerAgain is the pause between two.
+const (
+	registerWithin = 30 * time.Second
+	registerAgain  = time.Minute
+	registerTries  = 5
+)
+
+// register brings the slash commands to Discord, once per process and only if they differ from what is there.
+func (r *reins) register() {
+	r.registering.Do(func() {
+		r.background.Go(func() {
+			ctx := r.closing
+			for try := 1; ; try++ {
+				err := r.registerOnce(ctx)
+				if err == nil || ctx.Err() != nil {
+					return
+				}
+				r.log.Warn().Err(err).Int("try", try).Msg("slash commands could not be registered; the prefix commands work all the same")
+				if try == registerTries || !sleep(ctx, registerAgain) {
+					return
+				}
+			}
+		})
+	})
+}
+
+func (r *reins) registerOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, registerWithin)
+	defer cancel()
+	changed, err := r.client.RegisterCommands(ctx, slashCommands())
+	if err == nil && changed {
+		r.log.Info().Msg("slash commands registered")
+	}
+	return err
+}
+
+// slashCommands are moderation's in the edge's words.
+func slashCommands() []discord.Command {
+	types := map[moderation.OptionType]discord.OptionType{
+		moderation.UserOption: discord.OptionUser, moderation.StringOption: discord.OptionString, moderation.BoolOption: discord.OptionBoolean,
+	}
+	var out []discord.Command
+	for _, s := range moderation.SlashCommands() {
+		c := discord.Command{Name: s.Name, Description: s.Description, InDM: s.Direct}
+		for _, o := range s.Options {
+			c.Options = append(c.Options, discord.Option{Name: o.Name, Description: o.Description, Type: types[o.Type], Required: o.Required})
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// voice answers commands.
+type voice struct {
+	client *discord.Client
+	audit  chat.ChannelID
+}
+
+// Reply implements [moderation.Voice].
+func (v voice) Reply(ctx context.Context, p moderation.Place, part moderation.Part, text string) error {
+	if p.Slash {
+		return v.client.EditSlash(ctx, p.Token, text)
+	}
+	parts := map[moderation.Part]string{moderation.Final: "c", moderation.Progress: "cp", moderation.Trouble: "ct"}
+	_, err := v.client.Post(ctx, discord.PostRequest{
+		Channel: p.Channel, Content: text, ReplyTo: p.Command, Nonce: outbound.Nonce(string(p.Command), parts[part]),
+	})
+	return err
+}
+
+// Audit implements [moderation.Voice].
+func (v voice) Audit(ctx context.Context, command chat.MessageID, line string) error {
+	if v.audit == "" {
+		return nil
+	}
+	_, err := v.client.Post(ctx, discord.PostRequest{Channel: v.audit, Content: line, Nonce: outbound.Nonce(string(command), "a")})
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var (
+	_ inbound.Commands = (*reins)(nil)
+	_ moderation.Voice = voice{}
+)

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salamander.dev/gateway/internal/core/inbound"
+	"salamander.dev/gateway/internal/core/lane"
+	"salamander.dev/gateway/internal/core/outbound"
+	"salamander.dev/gateway/internal/edge/discord"
+	"salamander.dev/shared/chat"
+)
+
+// Bounds of words that are said beside answers.
+const (
+	maxWords   = 256
+	wordWithin = 20 * time.Second
+)
+
+// words says short words to authors of messages, without making anybody wait.
+type words struct {
+	client *discord.Client
+	log    zerolog.Logger
+	lanes  *lane.Group[chat.ChannelID]
+}
+
+func newWords(c *discord.Client, log zerolog.Logger) *words {
+	return &words{client: c, log: log, lanes: lane.New[chat.ChannelID](maxWords)}
+}
+
+// Say implements [inbound.Voice].
+func (w *words) Say(m inbound.Message, word inbound.Word, text string) {
+	ok := w.lanes.Try(m.Channel, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), wordWithin)
+		defer cancel()
+		_, err := w.client.Post(ctx, discord.PostRequest{
+			Channel: m.Channel, Content: text, ReplyTo: m.ID, Nonce: outbound.Nonce(string(m.ID), string(word)), MentionUser: m.Author,
+		})
+		if err != nil {
+			e := w.log.Warn().Err(err)
+			if f := outbound.AdviceOf(err); f != "" {
+				e = e.Str("advice", f)
+			}
+			about(e, m.Guild, m.Channel, string(m.ID)).Msg("a notice could not be posted")
+		}
+	})
+	if !ok {
+		about(w.log.Warn(), m.Guild, m.Channel, string(m.ID)).Msg("a notice was dropped: too many wait")
+	}
+}
+
+func (w *words) close() {
+	w.lanes.Close()
+	w.lanes.Wait()
+}
+
+// about adds what every line about a question carries.
+func about(e *zerolog.Event, g chat.GuildID, c chat.ChannelID, question string) *zerolog.Event {
+	return e.Str("question", question).Str("guild", string(g)).Str("channel", string(c))
+}
+
+var _ inbound.Voice = (*words)(nil)

@@ -1,0 +1,64 @@
+package inbound
+
+import (
+	"cmp"
+	"strings"
+	"unicode/utf8"
+
+	"salamander.dev/gateway/internal/core/sanitize"
+	"salamander.dev/shared/chat"
+)
+
+// Bounds of what is handed on, in runes. A worker refuses questions over chat.MaxQuestionRunes with a notice, so that a
+// little more than that is enough to see that one is too long.
+const (
+	maxTextRunes = 2 * chat.MaxQuestionRunes
+	maxNameRunes = 80
+)
+
+// question makes a question of a message; its text is empty when nothing is left of it.
+func (d *Desk) question(m Message) chat.Question {
+	return chat.Question{
+		ID: chat.QuestionID(m.ID), Guild: m.Guild, Channel: m.Channel, User: m.Author, UserName: userName(m.AuthorName),
+		Message: m.ID, Text: d.text(m), InThread: m.InThread || m.Guild == chat.DM, Late: m.CaughtUp,
+		Mark: m.Mark(), Asked: m.Received.UTC().Round(0),
+	}
+}
+
+// text is what a model is asked: what was typed and what was forwarded with it, sanitized.
+func (d *Desk) text(m Message) string {
+	names := sanitize.Names{BotID: string(d.Bot()), Users: make([]sanitize.User, 0, len(m.Mentions))}
+	for _, u := range m.Mentions {
+		names.Users = append(names.Users, sanitize.User{ID: string(u.ID), Name: u.Name})
+	}
+	text := sanitize.Text(m.Content, names)
+	for _, f := range m.Forwarded {
+		if f = sanitize.Text(f, names); f != "" {
+			text = strings.TrimSpace(text + "\n" + f)
+		}
+	}
+	if strings.TrimSpace(text) == "" {
+		return ""
+	}
+	return cutRunes(text, maxTextRunes)
+}
+
+// userName makes one bounded line of a name.
+func userName(name string) string {
+	name = cutRunes(strings.Join(strings.Fields(name), " "), maxNameRunes)
+	return cmp.Or(name, "user")
+}
+
+// cutRunes keeps the first n runes of s.
+func cutRunes(s string, n int) string {
+	if len(s) <= n || utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}

@@ -1,0 +1,132 @@
+package moderation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"salamander.dev/shared/control"
+)
+
+// Sentences for when NATS can't be reached.
+const (
+	textAway    = "I can't reach the rest of me right now, so nothing was done. Please try again in a moment."
+	textUnknown = "I lost the connection to the rest of me while doing that, so I don't know whether it took effect. Please try again in a moment."
+)
+
+// result is what a command led to.
+type result struct {
+	// text is for the asker, effect for the audit.
+	text, effect string
+	// failed says that nothing happened.
+	failed bool
+}
+
+// away is the result of a question that nobody could be asked.
+var away = result{text: textAway, effect: "nothing: NATS is away", failed: true}
+
+// control carries out a command that goes over NATS: claim, effect, answer, audit, in this order.
+func (s *Service) control(ctx context.Context, call Call, ground control.Ground) (*Audit, error) {
+	if text := s.unwise(call); text != "" {
+		return nil, s.say(ctx, call.Place, text)
+	}
+	audit := newAudit(call, ground)
+	o := call.order(ground, time.Now().UTC())
+	if err := o.Validate(); err != nil { // what every process would refuse is not sent
+		audit.Failed, audit.Effect = true, "refused: malformed"
+		return audit, errors.Join(err, s.say(ctx, call.Place, "I can't read that command; nothing was done."))
+	}
+	claiming, cancel := context.WithTimeout(ctx, s.cfg.Within)
+	mine, err := s.claim(claiming, call.Place)
+	cancel()
+	if err != nil {
+		audit.Failed, audit.Effect = true, "nothing: NATS is away"
+		return audit, errors.Join(err, s.answer(ctx, call.Place, Trouble, textAway))
+	}
+	if !mine {
+		return nil, nil
+	}
+	part := Final
+	r, err := s.obey(ctx, call, o)
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", o.Verb, o.Scope, err)
+	}
+	if r.text == "" {
+		r = result{text: textUnknown, effect: "unknown: NATS went away", failed: true}
+	}
+	if r.failed {
+		part = Trouble
+	}
+	audit.Effect, audit.Failed = r.effect, r.failed
+	err = errors.Join(err, s.answer(ctx, call.Place, part, r.text))
+	if ground != control.Self { // what people delete of their own is nobody's control command
+		auditing, cancel := s.detached(ctx)
+		defer cancel()
+		err = errors.Join(err, s.voice.Audit(auditing, call.Place.Command, audit.Line()))
+	}
+	return audit, err
+}
+
+// obey does what an order says. An error without a result means that the effect is not known; with one, that something
+// beside it failed.
+func (s *Service) obey(ctx context.Context, call Call, o control.Order) (result, error) {
+	if o.Verb == control.Reboot && o.Scope == control.Fleet {
+		return s.rebootAll(ctx, call, o)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within)
+	defer cancel()
+	switch o.Verb {
+	case control.Stop, control.Start, control.Reboot:
+		return s.turn(ctx, call, o)
+	case control.Mute, control.Unmute:
+		return s.mute(ctx, call, o)
+	case control.Forget:
+		return s.forget(ctx, o)
+	case control.Status:
+		return s.status(ctx, call, o)
+	case control.Budget:
+		return s.budget(ctx, o)
+	}
+	return result{}, fmt.Errorf("%w: unknown command", control.ErrRefused)
+}
+
+// unwise says why a command that its author may give is not carried out.
+func (s *Service) unwise(call Call) string {
+	switch c := call.Command; {
+	case c.Name != Mute:
+		return ""
+	case c.Target == s.cfg.Bot():
+		return "That is me, and I never answer myself. " + c.words(Stop) + " silences me."
+	case c.Target == call.Actor.User:
+		return "That is you; nobody was muted."
+	}
+	return ""
+}
+
+// order makes the record that goes over NATS.
+func (call Call) order(g control.Ground, now time.Time) control.Order {
+	e, _ := lookup(call.Command.Name)
+	o := control.Order{
+		Command: cmp.Or(call.Place.Mark, call.Place.Command.Snowflake()), Verb: e.verb, Scope: call.scope(),
+		Origin: call.Place.Guild, Channel: call.Place.Channel, By: call.Actor.User, ByName: call.Actor.Name,
+		Ground: g, Target: call.Command.Target, Reason: call.Command.Reason, At: now,
+	}
+	if call.Command.For > 0 {
+		o.Until = now.Add(call.Command.For).Truncate(time.Second)
+	}
+	return o
+}
+
+// answer posts what a claimed command led to, also when the gateway is draining meanwhile: the effect is there.
+func (s *Service) answer(ctx context.Context, p Place, part Part, text string) error {
+	ctx, cancel := s.detached(ctx)
+	defer cancel()
+	return s.voice.Reply(ctx, p, part, text)
+}
+
+// detached is bounded, but not ended by a drain.
+func (s *Service) detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Within)
+}

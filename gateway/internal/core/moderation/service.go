@@ -1,0 +1,197 @@
+package moderation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"salamander.dev/shared/chat"
+	"salamander.dev/shared/control"
+)
+
+// Claims let two gateways that see the same command act once. Safe for concurrent use.
+type Claims interface {
+	// Claim makes a name one's own, create-only; false says that somebody else has it. It waits for NATS until ctx ends.
+	Claim(ctx context.Context, name string) (bool, error)
+}
+
+// State is the desired state that every process obeys. Safe for concurrent use.
+type State interface {
+	// Apply writes the state after an order (control.Desired.Next) by compare-and-set. revision is the bucket's after
+	// the write, or the current one when nothing changed. It waits for NATS until ctx ends.
+	Apply(ctx context.Context, o control.Order) (before, after control.Desired, revision uint64, changed bool, err error)
+	// Mute writes a mute, or lifts it for an unmute order.
+	Mute(ctx context.Context, o control.Order) (revision uint64, err error)
+	// Desired reads the state of one scope; a scope that nobody commanded has the zero value.
+	Desired(ctx context.Context, s control.Scope) (control.Desired, error)
+}
+
+// Fleet asks every live process. Safe for concurrent use.
+type Fleet interface {
+	// Sync asks every live process, this one included, to reach a revision, and names those that did not answer.
+	Sync(ctx context.Context, s control.Sync) (applied []control.Applied, silent []string, err error)
+	// Status asks every live process how it is; Running counts the calls of the order's scope.
+	Status(ctx context.Context, o control.Order) (applied []control.Applied, silent []string, err error)
+	// AwaitReboot returns when every worker that lived before an epoch has left and those that live now began after it.
+	// expected is how many workers answered the order, 0 when nobody knows. done counts those that began anew; silent
+	// names workers that had not left when ctx ended, which is no error.
+	AwaitReboot(ctx context.Context, epoch chat.Snowflake, expected int) (done int, silent []string, err error)
+}
+
+// Books are read for an answer. Safe for concurrent use.
+type Books interface {
+	// Waiting counts the open questions of a scope on the bus, those that run right now included.
+	Waiting(ctx context.Context, s control.Scope) (int, error)
+	// Budget reads every key's budget, for a status or budget order.
+	Budget(ctx context.Context, o control.Order) (control.BudgetReport, error)
+	// Forget deletes what is stored of the order's author in the order's channel.
+	Forget(ctx context.Context, o control.Order) (control.Forgotten, error)
+}
+
+// Voice speaks in Discord. Text is data: nothing in it may ping (allowed_mentions is empty). Safe for concurrent use.
+type Voice interface {
+	// Reply answers a command: a reply to its message, or an edit of the deferred answer of a slash command. A message's
+	// nonce is made of the command's id and the part, so that two gateways that say the same post it once.
+	Reply(ctx context.Context, p Place, part Part, text string) error
+	// Audit puts one line into AUDIT_CHANNEL_ID, with a nonce made of the command's id; without that setting it does
+	// nothing.
+	Audit(ctx context.Context, command chat.MessageID, line string) error
+}
+
+// Part tells the texts that may answer one command apart; for a slash command a later one replaces an earlier one.
+type Part int
+
+// The parts.
+const (
+	// Final is the answer.
+	Final Part = iota
+	// Progress says that a long command is under way.
+	Progress
+	// Trouble says that this gateway could not carry the command out. Its nonce differs from Final's, so that it can't
+	// swallow the answer of another gateway that could.
+	Trouble
+)
+
+// Config tunes a Service.
+type Config struct {
+	Rules Rules
+	// Bot returns the bot's own id, empty as long as it isn't known. Default: never known.
+	Bot func() chat.UserID
+	// Within bounds everything that a command asks of NATS, except the wait for a reboot. Default 10 s.
+	Within time.Duration
+	// CountWithin bounds the count of waiting questions, which a stop must not wait for. Default 250 ms.
+	CountWithin time.Duration
+	// ProgressAfter is when a fleet-wide reboot says that it is under way. Default 30 s.
+	ProgressAfter time.Duration
+	// RebootWithin ends the wait for a fleet-wide reboot; a slash command can be answered for 15 minutes (Discord,
+	// Receiving and Responding). Default 14 min.
+	RebootWithin time.Duration
+}
+
+// Service carries commands out. It is safe for concurrent use.
+type Service struct {
+	claims Claims
+	state  State
+	fleet  Fleet
+	books  Books
+	voice  Voice
+	cfg    Config
+}
+
+// New returns a Service; all five hands are required.
+func New(claims Claims, state State, fleet Fleet, books Books, voice Voice, cfg Config) (*Service, error) {
+	if claims == nil || state == nil || fleet == nil || books == nil || voice == nil {
+		return nil, errors.New("moderation: a dependency is missing")
+	}
+	if cfg.Bot == nil {
+		cfg.Bot = func() chat.UserID { return "" }
+	}
+	fallback := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
+	}
+	fallback(&cfg.Within, 10*time.Second)
+	fallback(&cfg.CountWithin, 250*time.Millisecond)
+	fallback(&cfg.ProgressAfter, 30*time.Second)
+	fallback(&cfg.RebootWithin, 14*time.Minute)
+	return &Service{claims: claims, state: state, fleet: fleet, books: books, voice: voice, cfg: cfg}, nil
+}
+
+// Handle carries one command out and answers it. It returns the audit of a control command, also of a refused one, for
+// the log; nil when there was none or another gateway carried it out. The error is for the log too: the asker was told
+// in a sentence. A fleet-wide reboot takes minutes; everything else ends within Config.Within or so.
+func (s *Service) Handle(ctx context.Context, call Call) (*Audit, error) {
+	c, a, p := call.Command, call.Actor, call.Place
+	if c.Name == Ignore {
+		return nil, nil
+	}
+	if c.Name == Unknown {
+		return nil, s.hint(ctx, call)
+	}
+	if a.unheard() && c.Name != Forget {
+		if p.Slash { // Discord shows a deferred answer that never comes as an error
+			return nil, s.say(ctx, p, "I was told to ignore you in this server.")
+		}
+		return nil, nil
+	}
+	ground, refusal := Authorize(a, c)
+	if refusal != nil {
+		audit := newAudit(call, ground)
+		audit.Refused, audit.Effect = true, "refused: "+refusal.Reason
+		if !p.Open {
+			return audit, nil
+		}
+		return audit, s.say(ctx, p, refusal.Text)
+	}
+	if c.Problem != "" {
+		if !p.Open && ground == control.Self {
+			return nil, nil
+		}
+		return nil, s.say(ctx, p, c.Problem)
+	}
+	if c.Name == Help {
+		return nil, s.say(ctx, p, help(a, c.Mark))
+	}
+	return s.control(ctx, call, ground)
+}
+
+// hint answers a word that is no command: with the command that it is close to, where the bot may speak, else not.
+func (s *Service) hint(ctx context.Context, call Call) error {
+	c, p := call.Command, call.Place
+	switch {
+	case p.Slash:
+		return s.say(ctx, p, "I don't know that command (any more); "+c.words(Help)+" shows those that I know.")
+	case c.Near == Unknown || !p.Open || call.Actor.unheard():
+		return nil
+	}
+	_, refusal := Authorize(call.Actor, Command{Name: c.Near, Mark: c.Mark})
+	if refusal != nil && call.Actor.Direct {
+		return s.say(ctx, p, refusal.Text)
+	}
+	return s.say(ctx, p, "Did you mean "+c.words(c.Near)+"?")
+}
+
+// say posts a text that changes nothing. When no claim can be made, the nonce alone keeps two gateways from saying it
+// twice.
+func (s *Service) say(ctx context.Context, p Place, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within)
+	defer cancel()
+	mine, err := s.claim(ctx, p)
+	if err == nil && !mine {
+		return nil
+	}
+	return errors.Join(err, s.voice.Reply(ctx, p, Final, text))
+}
+
+// claim makes a command this gateway's.
+func (s *Service) claim(ctx context.Context, p Place) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within/2) // the other half is for saying that it failed
+	defer cancel()
+	mine, err := s.claims.Claim(ctx, "command."+string(p.Command))
+	if err != nil {
+		return false, fmt.Errorf("claim command %s: %w", p.Command, err)
+	}
+	return mine, nil
+}

@@ -1,0 +1,106 @@
+package outbound
+
+import (
+	"context"
+	"sync"
+
+	"salamander.dev/shared/chat"
+	"salamander.dev/shared/control"
+)
+
+// flight is one request to Discord that shows something to people. It waits (for rate limits, between tries) until it
+// departs, is on the wire until it lands, and may do so again. Once it is revoked it never departs any more: so a stop
+// has to wait for what is on the wire only.
+type flight struct {
+	guild  chat.GuildID
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	revoked bool
+	landed  chan struct{} // not nil while on the wire; closed when it lands
+}
+
+type flightKey struct{}
+
+// Depart is called right before a request goes over the wire; false means that it must not, because its server was
+// stopped. Land is called when its answer is there or never comes. Requests that are no posts of answers always may.
+func Depart(ctx context.Context) (land func(), ok bool) {
+	f, is := ctx.Value(flightKey{}).(*flight)
+	if !is {
+		return func() {}, true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.revoked {
+		return nil, false
+	}
+	landed := make(chan struct{})
+	f.landed = landed
+	return sync.OnceFunc(func() { close(landed) }), true
+}
+
+// flights are all that are under way.
+type flights struct {
+	mu   sync.Mutex
+	open map[*flight]struct{}
+}
+
+// begin registers a flight. Whoever begins looks at the state only then, so that a stop either is seen or sees it.
+func (fs *flights) begin(ctx context.Context, g chat.GuildID) (context.Context, func()) {
+	f := &flight{guild: g}
+	ctx, f.cancel = context.WithCancel(context.WithValue(ctx, flightKey{}, f))
+	fs.mu.Lock()
+	if fs.open == nil {
+		fs.open = map[*flight]struct{}{}
+	}
+	fs.open[f] = struct{}{}
+	fs.mu.Unlock()
+	return ctx, func() {
+		fs.mu.Lock()
+		delete(fs.open, f)
+		fs.mu.Unlock()
+		f.cancel()
+	}
+}
+
+// halt revokes every flight of a scope and waits until those on the wire have landed, or ctx ends. It returns how many
+// it kept from departing.
+func (fs *flights) halt(ctx context.Context, scope control.Scope) (kept int, err error) {
+	fs.mu.Lock()
+	var away []<-chan struct{}
+	for f := range fs.open {
+		if scope != control.Fleet && control.Scope(f.guild) != scope {
+			continue
+		}
+		if landed := f.revoke(); landed != nil {
+			away = append(away, landed)
+		} else {
+			kept++
+		}
+	}
+	fs.mu.Unlock()
+	for _, landed := range away {
+		select {
+		case <-landed:
+		case <-ctx.Done():
+			return kept, ctx.Err()
+		}
+	}
+	return kept, nil
+}
+
+// revoke keeps a flight on the ground; it returns what is closed when it lands if it is on the wire.
+func (f *flight) revoke() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revoked = true
+	if f.landed != nil {
+		select {
+		case <-f.landed:
+		default:
+			return f.landed
+		}
+	}
+	f.cancel()
+	return nil
+}

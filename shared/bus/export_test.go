@@ -1,0 +1,29 @@
+package bus
+
+import (
+	"context"
+	"time"
+)
+
+// Ask sends a request of this bus and returns what waits for its reply.
+func (b *Bus) Ask(subject string) (wait func(context.Context) error, err error) {
+	one, err := b.replies.ask(subject, nil)
+	return func(ctx context.Context) error {
+		_, err := one.wait(ctx)
+		return err
+	}, err
+}
+
+// Unanswered tells how many requests wait for a reply.
+func (b *Bus) Unanswered() int {
+	b.replies.mu.Lock()
+	defer b.replies.mu.Unlock()
+	return len(b.replies.waiting)
+}
+
+// SweepReplies forgets what nobody waits for any more at a moment.
+func (b *Bus) SweepReplies(now time.Time) {
+	b.replies.mu.Lock()
+	defer b.replies.mu.Unlock()
+	b.replies.sweep(now)
+}

@@ -1,0 +1,12 @@
+package setting_test
+
+import (
+	"testing"
+
+	"salamander.dev/shared/setting/settingtest"
+)
+
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	settingtest.Documented(t, "../../docs/settings.md", "both", "common.go", "Common")
+}
