@@ -136,47 +136,88 @@ func TestCredentialsAreKeptAndRotated(t *testing.T) {
 	}
 }
 
-// TestACluster: three servers with cluster.conf, R3, one of them gone: nothing that was acknowledged is lost.
+// TestACluster: three servers, R3, one of them gone: nothing that was acknowledged is lost. Plain, and with TLS for clients
+// and routes, where a server that knows the password and has no certificate stays outside.
 func TestACluster(t *testing.T) {
-	p := newPlace(t, credential.Options{})
-	var routes []*url.URL
+	for _, file := range []string{"cluster.conf", "cluster-tls.conf"} {
+		t.Run(file, func(t *testing.T) { testCluster(t, file, file == "cluster-tls.conf") })
+	}
+}
+
+func testCluster(t *testing.T, file string, secure bool) {
+	p := newPlace(t, credential.Options{TLSNames: []string{"n1", "n2", "n3", "127.0.0.1"}})
+	t.Setenv("NATS_TLS_CERT", filepath.Join(p.dir, "made/nats/tls/server.pem"))
+	t.Setenv("NATS_TLS_KEY", filepath.Join(p.dir, "made/nats/tls/server.key"))
+	t.Setenv("NATS_TLS_CA", filepath.Join(p.dir, "made/nats/ca.pem"))
 	ports := []int{freePort(t), freePort(t), freePort(t)}
-	var servers []*server.Server
-	var urls []string
-	for i := range ports {
-		t.Setenv("NATS_NAME", fmt.Sprint("n", i+1))
-		o := p.options(t, "cluster.conf")
+	node := func(name, file string, port int) *server.Server {
+		t.Setenv("NATS_NAME", name)
+		o := p.options(t, file)
 		if len(o.Routes) != 3 || o.Cluster.Username != "route" {
 			t.Fatalf("routes %v, user %q", o.Routes, o.Cluster.Username)
 		}
 		// The names become addresses of this machine; what the servers show each other stays the file's.
-		routes = routes[:0:0]
+		var routes []*url.URL
 		for k, port := range ports {
 			if want := fmt.Sprintf("n%d:6222", k+1); o.Routes[k].Host != want {
 				t.Errorf("route %d leads to %s, want %s", k, o.Routes[k].Host, want)
 			}
 			routes = append(routes, &url.URL{Scheme: "nats-route", Host: fmt.Sprint("127.0.0.1:", port), User: o.Routes[k].User})
 		}
-		o.Routes, o.Cluster.Host, o.Cluster.Port = routes, "127.0.0.1", ports[i]
+		o.Routes, o.Cluster.Host, o.Cluster.Port = routes, "127.0.0.1", port
 		s, err := server.NewServer(o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Start()
 		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		servers = append(servers, s)
+		return s
 	}
+	var servers []*server.Server
+	var urls []string
+	for i, port := range ports {
+		servers = append(servers, node(fmt.Sprint("n", i+1), file, port))
+	}
+	authority := ""
 	for _, s := range servers {
 		if !s.ReadyForConnections(20 * time.Second) {
 			t.Fatal("a server did not become ready")
 		}
 		urls = append(urls, s.ClientURL())
 	}
+	if secure {
+		authority = filepath.Join(p.dir, "made/gateway/ca.pem")
+		for i, s := range servers {
+			urls[i] = "tls://" + s.Addr().String()
+		}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	await(ctx, t, "the routes of three servers", func() bool {
+		return servers[0].NumRemotes() == 2 && servers[1].NumRemotes() == 2 && servers[2].NumRemotes() == 2
+	})
+	if secure {
+		refused := make(chan struct{})
+		var once sync.Once
+		stranger := node("n4", "cluster.conf", freePort(t))
+		stranger.SetLogger(natsLog(func(line string) {
+			if strings.Contains(line, "Router connection closed") {
+				once.Do(func() { close(refused) })
+			}
+		}), true, false)
+		select {
+		case <-refused:
+		case <-ctx.Done():
+			t.Fatal("nobody refused a server without a certificate")
+		}
+		if n := stranger.NumRemotes(); n != 0 {
+			t.Errorf("a server without a certificate has %d routes", n)
+		}
+		stranger.Shutdown()
+	}
 	connect := func(user string, service control.Service) *bus.Bus {
 		b, err := bus.Connect(bus.Config{
-			URLs: urls, User: user, Password: secret.New(p.password(t, passwordFiles[user])), Service: service, Replicas: 3,
+			URLs: urls, User: user, Password: secret.New(p.password(t, passwordFiles[user])), CAFile: authority, Service: service, Replicas: 3,
 		}, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
@@ -211,3 +252,15 @@ func TestACluster(t *testing.T) {
 		t.Errorf("%d questions in the queue, want %d: %v", n, before+after, err)
 	}
 }
+
+// natsLog sees each line of a server's log.
+type natsLog func(line string)
+
+func (l natsLog) say(format string, v []any) { l(fmt.Sprintf(format, v...)) }
+
+func (l natsLog) Noticef(format string, v ...any) { l.say(format, v) }
+func (l natsLog) Warnf(format string, v ...any)   { l.say(format, v) }
+func (l natsLog) Fatalf(format string, v ...any)  { l.say(format, v) }
+func (l natsLog) Errorf(format string, v ...any)  { l.say(format, v) }
+func (l natsLog) Debugf(format string, v ...any)  { l.say(format, v) }
+func (l natsLog) Tracef(format string, v ...any)  { l.say(format, v) }

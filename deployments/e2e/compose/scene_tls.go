@@ -3,20 +3,28 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
 
-// tls is the overlay with TLS between the services and NATS.
-func (s *suite) tls(ctx context.Context) (err error) {
-	p := s.newProject("tls", []string{"docker-compose.yml", "deployments/docker/compose.tls.yml"})
+// tls is the overlay with TLS between the services and NATS, for a single server and for the cluster.
+func (s *suite) tls(ctx context.Context) error {
+	if err := s.secured(ctx, "tls", "TLS", "docker-compose.yml", "deployments/docker/compose.tls.yml"); err != nil {
+		return err
+	}
+	return s.secured(ctx, "cluster-tls", "TLS in the cluster", append(slices.Clone(clusterFiles), "deployments/docker/compose.cluster.tls.yml")...)
+}
+
+func (s *suite) secured(ctx context.Context, name, title string, files ...string) (err error) {
+	p := s.newProject(name, files)
 	defer func() {
 		if err != nil {
 			p.logs()
 		}
 		err = errors.Join(err, p.down())
 	}()
-	p.say("TLS")
+	p.say("%s", title)
 	if err := p.up(ctx, "--build", "--scale", "worker=1"); err != nil {
 		return err
 	}
@@ -47,6 +55,6 @@ func (s *suite) tls(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.found("TLS", "%s; a client without the authority does not speak to the server, and says why", v)
+	p.found(title, "%s; a client without the authority does not speak to the server, and says why", v)
 	return nil
 }
