@@ -226,7 +226,7 @@ func TestMissingPermissionsAreSaidOnceAndClearly(t *testing.T) {
 	eventually(t, "one fails, one is posted without a reference", func() bool {
 		return g.metric("salamander_replies_total", "failed") == 1 && g.metric("salamander_replies_total", "posted") == 1
 	})
-	if !g.log.has("an answer could not be posted", "Send Messages") || !g.log.has("posted in another way", "Read Message History") {
+	if !g.log.has("an answer could not be posted", "Send Messages", `"prompt":"can you speak?"`) || !g.log.has("posted in another way", "Read Message History") {
 		t.Error("the log does not say what to do")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"salamander.dev/gateway/internal/core/inbound"
+	"salamander.dev/gateway/internal/edge/store"
 	"salamander.dev/shared/bus"
 	"salamander.dev/shared/chat"
 	"salamander.dev/shared/control"
@@ -230,7 +231,7 @@ func (l *leaver) clear(ctx context.Context) error {
 }
 
 func (l *leaver) forget(ctx context.Context, g chat.GuildID, at time.Time) error {
-	n, err := l.bus.DropQuestions(ctx, control.Scope(g))
+	n, err := store.NewRecords(l.bus).DropWaiting(ctx, control.Scope(g))
 	l.dropped(n)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func TestWrongSettingsEndTheProgramWithALineEach(t *testing.T) {
 	code, _, text := run(t, map[string]string{
 		"DISCORD_TOKEN": "hunter2 with spaces", "REPLY_STYLE": "shout", "CHAT_CHANNEL_IDS": "general", "MODERATOR_ROLE_IDS": "1,x", "OPERATOR_USER_IDS": "<@1>",
 		"AUDIT_CHANNEL_ID": "1,2", "USER_RATE": "6", "CATCH_UP": "-1m", "SHARD_COUNT": "0", "SHARD_IDS": "1", "COMMAND_PREFIX": "much too long!",
-		"DISCORD_BASE_URL": "http://discord.example", "NATS_URL": "localhost", "HTTP_ADDR": "8080", "DRAIN_TIMEOUT": "soon",
+		"DISCORD_BASE_URL": "http://ann:hunter2@discord.example", "NATS_URL": "localhost", "HTTP_ADDR": "8080", "DRAIN_TIMEOUT": "soon",
 	})
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, v := range []string{"DISCORD_TOKEN", "REPLY_STYLE", "CHAT_CHANNEL_IDS", "MODERATOR_ROLE_IDS", "OPERATOR_USER_IDS", "AUDIT_CHANNEL_ID", "USER_RATE",
@@ -43,6 +43,9 @@ func TestWrongSettingsEndTheProgramWithALineEach(t *testing.T) {
 	}
 	if code != 2 || strings.Contains(text, "hunter2") {
 		t.Errorf("exit code %d, text:\n%s", code, text)
+	}
+	if code, _, text := run(t, map[string]string{"DISCORD_TOKEN": "x", "COMMAND_PREFIX": "sal "}); code != 2 || !strings.HasPrefix(text, "COMMAND_PREFIX=") {
+		t.Errorf("a prefix with a space: %d, %q", code, text)
 	}
 	if code, _, text := run(t, map[string]string{}); code != 2 || !strings.HasPrefix(text, "DISCORD_TOKEN: ") {
 		t.Errorf("without a token: %d, %q", code, text)

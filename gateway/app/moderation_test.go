@@ -108,9 +108,15 @@ func TestAMutedUserIsIgnored(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.work(nil)
-	g := s.start()
-	s.reply(s.sayIn(s.world.Channel, s.world.Owner, "$mute <@"+s.world.User.String()+"> 1h too loud"))
+	g := s.start("LOG_CONTENT", "failures")
+	if text := s.reply(s.sayIn(s.world.Channel, s.world.Owner, "$mute <@"+s.world.User.String()+"> 1h too loud")); !strings.Contains(text, "too loud") {
+		t.Errorf("the answer names no reason: %q", text)
+	}
 	m := s.say("hello?")
+	eventually(t, "the command is in the log", func() bool { return g.log.has("audit: command", `"what":"mute `) })
+	if g.log.has("too loud") {
+		t.Error("the reason is in the log of somebody who wants no texts in it")
+	}
 	eventually(t, "it is counted", func() bool { return g.metric("salamander_questions_total", "muted") == 1 })
 	s.reply(s.sayIn(s.world.Channel, s.world.Owner, "$unmute <@"+s.world.User.String()+">"))
 	s.answered(s.say("thank you"))

@@ -29,7 +29,7 @@ func (a *App) sync(ctx context.Context, q control.Sync) control.Applied {
 	case q.Order.Verb == control.Stop, q.Order.Verb == control.Reboot && q.Order.Scope != control.Fleet:
 		ctx, cancel := context.WithTimeout(ctx, haltWithin)
 		defer cancel()
-		stopped, err := a.poster.Halt(ctx, q.Order.Scope)
+		stopped, err := a.poster.Halt(ctx, q.Order.Scope, q.Order.Command)
 		r.Cancelled = stopped
 		if err != nil {
 			r.Error = "a post was still on its way to Discord"
@@ -39,7 +39,11 @@ func (a *App) sync(ctx context.Context, q control.Sync) control.Applied {
 }
 
 // status says how this gateway is.
-func (a *App) status(_ context.Context, _ control.Order) control.Applied { return a.applied() }
+func (a *App) status(_ context.Context, o control.Order) control.Applied {
+	r := a.applied()
+	r.Running, r.RunningTotal = a.poster.Open(o.Scope)
+	return r
+}
 
 func (a *App) applied() control.Applied {
 	return control.Applied{

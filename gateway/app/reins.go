@@ -16,6 +16,7 @@ import (
 	"salamander.dev/gateway/internal/edge/store"
 	"salamander.dev/shared/bus"
 	"salamander.dev/shared/chat"
+	"salamander.dev/shared/logging"
 )
 
 // maxCommands bounds the commands that wait or are carried out; more are dropped and logged.
@@ -29,6 +30,7 @@ type reins struct {
 	mirror  *bus.Mirror
 	client  *discord.Client
 	log     zerolog.Logger
+	content logging.Content
 	lanes   *lane.Group[commander]
 
 	registering    sync.Once
@@ -55,7 +57,7 @@ func rules(c config.Config) moderation.Rules {
 func newReins(a *App) (*reins, error) {
 	r := &reins{
 		rules:  rules(a.cfg),
-		mirror: a.mirror, client: a.discord, log: a.log, lanes: lane.New[commander](maxCommands),
+		mirror: a.mirror, client: a.discord, log: a.log, content: a.content, lanes: lane.New[commander](maxCommands),
 	}
 	r.closing, r.stopBackground = context.WithCancel(context.Background())
 	hands := store.NewReins(a.bus, a.mirror, a.meters.dropped)
@@ -108,8 +110,11 @@ func (r *reins) handle(ctx context.Context, call moderation.Call) {
 		e.Msg("a command had trouble")
 	}
 	if audit != nil {
-		r.line(r.log.Info(), call).Str("by", string(audit.By)).Str("by_name", audit.ByName).Str("what", audit.What).
-			Str("ground", string(audit.Ground)).Str("scope", string(audit.Scope)).Str("effect", audit.Effect).
+		e := r.line(r.log.Info(), call).Str("by", string(audit.By)).Str("by_name", audit.ByName).Str("what", audit.What)
+		if audit.Reason != "" {
+			e = r.content.Always(e, "reason", audit.Reason)
+		}
+		e.Str("ground", string(audit.Ground)).Str("scope", string(audit.Scope)).Str("effect", audit.Effect).
 			Bool("refused", audit.Refused).Bool("failed", audit.Failed).Msg("audit: command")
 	}
 }

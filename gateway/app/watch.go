@@ -51,7 +51,13 @@ func (a *App) Ended(e outbound.End) {
 		if e.Advice != "" {
 			line = line.Str("advice", e.Advice)
 		}
-		line = a.content.Failure(line, "text", q.Text)
+		line = a.content.Failure(a.content.Failure(line, "prompt", q.Prompt), "text", q.Text)
+		if q.Receipt != nil {
+			line = line.Str("key", q.Receipt.Key)
+		}
+		if q.Attempt > 0 {
+			line = line.Int("attempt", q.Attempt)
+		}
 	case q.Kind == chat.Fallback || q.Kind == chat.Apology || q.Kind == chat.Refusal:
 		line = a.content.Failure(line, "text", q.Text)
 	default:

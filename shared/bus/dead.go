@@ -75,16 +75,8 @@ func (b *Bus) deadStream(ctx context.Context) (jetstream.Stream, error) {
 
 // DeleteDeadLetter removes one letter; one that is gone already is fine.
 func (b *Bus) DeleteDeadLetter(ctx context.Context, sequence uint64) error {
-	s, err := b.deadStream(ctx)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := bound(ctx)
-	defer cancel()
-	if err := s.DeleteMsg(ctx, sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !isCode(err, 10057, 10037) {
-		return fmt.Errorf("delete dead letter: %w", err)
-	}
-	return nil
+	_, err := b.deleteMessage(ctx, streamDeadLetters, sequence)
+	return err
 }
 
 // PurgeDeadLetters removes every letter of a scope and tells how many there were.

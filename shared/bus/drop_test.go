@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"salamander.dev/shared/chat"
 	"salamander.dev/shared/control"
 )
 
@@ -37,8 +38,9 @@ func TestADropKeepsWhatOthersHandedBack(t *testing.T) {
 	if _, err := b.PublishQuestion(ctx, ours); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := b.DropQuestions(ctx, "11"); err != nil || n != 1 {
-		t.Fatalf("dropped %d, %v", n, err)
+	var dropped []chat.QuestionID
+	if err := b.DropQuestions(ctx, "11", func(q chat.QuestionID) { dropped = append(dropped, q) }); err != nil || len(dropped) != 1 || dropped[0] != ours.ID {
+		t.Fatalf("dropped %v, %v", dropped, err)
 	}
 	m, err = workers.Next(jetstream.FetchMaxWait(5 * time.Second))
 	if err != nil {
@@ -49,5 +51,31 @@ func TestADropKeepsWhatOthersHandedBack(t *testing.T) {
 	}
 	if open, err := b.Waiting(ctx, control.Fleet); err != nil || open != 1 {
 		t.Errorf("%d are open, %v", open, err)
+	}
+}
+
+// What is gone can't be deleted, and that is no trouble: others delete and acknowledge meanwhile.
+func TestWhatIsGoneNeedNotBeDeleted(t *testing.T) {
+	t.Parallel()
+	ctx, _, b := setup(t)
+	for i := range 3 {
+		if _, err := b.PublishQuestion(ctx, question(i+1, "7")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		what  string
+		seq   uint64
+		there bool
+	}{
+		{"one in between", 2, true}, {"it again", 2, false}, {"the first", 1, true}, {"it again", 1, false},
+		{"the last", 3, true}, {"it again", 3, false}, {"one that never was", 99, false},
+	} {
+		if there, err := b.DeleteMessage(ctx, "QUESTIONS", step.seq); err != nil || there != step.there {
+			t.Errorf("%s (%d): %t, %v; want %t", step.what, step.seq, there, err, step.there)
+		}
+	}
+	if err := b.DeleteDeadLetter(ctx, 5); err != nil {
+		t.Errorf("a dead letter that is not there: %v", err)
 	}
 }

@@ -27,3 +27,8 @@ func (b *Bus) SweepReplies(now time.Time) {
 	defer b.replies.mu.Unlock()
 	b.replies.sweep(now)
 }
+
+// DeleteMessage takes a message out of a stream.
+func (b *Bus) DeleteMessage(ctx context.Context, stream string, seq uint64) (bool, error) {
+	return b.deleteMessage(ctx, stream, seq)
+}

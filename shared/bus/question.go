@@ -20,10 +20,9 @@ import (
 // ErrFull says that a bound of the queue refuses the question: there are too many of this user's, or of all.
 var ErrFull = errors.New("the queue of questions is full")
 
-// Server error codes (nats-server errors.json): refused by a bound, nothing to delete, and a failed compare-and-set in its two forms.
+// Server error codes (nats-server errors.json): refused by a bound, and a failed compare-and-set in its two forms.
 const (
 	codeStoreFailed       = 10077
-	codeDeleteFailed      = 10057
 	codeWrongLastSequence = 10071
 	codeWriteInFlight     = 10164
 )
@@ -88,57 +87,31 @@ func (b *Bus) Queue(ctx context.Context) (open int, oldest time.Time, err error)
 	return 0, time.Time{}, nil
 }
 
-// DropQuestions removes the questions of a scope that lie in the queue and tells how many there were; it goes on until
-// ctx ends. Only the gateway has the right to.
+// DropQuestions removes the questions of a scope that lie in the queue, and calls removed with each; it goes on until ctx
+// ends. One may be in a worker's hands, which ends it too. Only the gateway has the right to.
 //
 // It deletes one after another. A purge by subject would be a single request, but nats-server (2.15.2, consumer.purge)
 // then forgets the redeliveries of every question that was handed back, of whatever scope: each comes again only when its
 // acknowledgement is overdue, and never if the server is killed before.
-func (b *Bus) DropQuestions(ctx context.Context, scope control.Scope) (dropped int, err error) {
+func (b *Bus) DropQuestions(ctx context.Context, scope control.Scope, removed func(chat.QuestionID)) error {
 	open, err := b.Waiting(ctx, scope)
 	if err != nil || open == 0 {
-		return 0, err
+		return err
 	}
 	for seq := uint64(1); ; seq++ {
-		if seq, err = b.first(ctx, guildFilter(scope), seq); err != nil || seq == 0 {
-			return dropped, err
+		m, ok, err := b.beginOldest(streamQuestions, guildFilter(scope), seq).end(ctx)
+		if err != nil || !ok {
+			return err
 		}
-		there, err := b.deleteQuestion(ctx, seq)
+		seq = m.seq
+		there, err := b.deleteMessage(ctx, streamQuestions, seq)
 		if err != nil {
-			return dropped, err
+			return err
 		}
-		if there {
-			dropped++
+		if q, err := chat.DecodeQuestion(m.data); err == nil && there { // what can't be read is no question
+			removed(q.ID)
 		}
 	}
-}
-
-// deleteQuestion takes one question out of the queue; false means that it was gone already.
-func (b *Bus) deleteQuestion(ctx context.Context, seq uint64) (there bool, err error) {
-	ctx, cancel := bound(ctx)
-	defer cancel()
-	req, _ := json.Marshal(struct {
-		Seq     uint64 `json:"seq"`
-		NoErase bool   `json:"no_erase"`
-	}{seq, true})
-	m, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE."+streamQuestions, req)
-	if err != nil {
-		return false, fmt.Errorf("drop a question: %w", err)
-	}
-	var r struct {
-		Success bool                `json:"success"`
-		Error   *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(m.Data, &r); err != nil {
-		return false, fmt.Errorf("drop a question: %w", err)
-	}
-	switch {
-	case r.Success:
-		return true, nil
-	case r.Error == nil || r.Error.ErrorCode == codeDeleteFailed || r.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return false, nil
-	}
-	return false, fmt.Errorf("drop a question: %w", r.Error)
 }
 
 // first returns the stream sequence of the oldest question on a subject from a sequence on, 0 when there is none.

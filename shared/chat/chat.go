@@ -87,6 +87,10 @@ type Answer struct {
 	Asked  time.Time `json:"asked"`
 	// Answered is when the worker ended the question.
 	Answered time.Time `json:"answered"`
+	// Prompt is the question's text, for the log line of an answer that can't be posted; empty for Dropped. Attempt counts the
+	// calls that were made for it.
+	Prompt  string `json:"prompt,omitempty"`
+	Attempt int    `json:"attempt,omitempty"`
 	// Receipt is what the call cost, so that whoever finds the answer after a crash can settle it.
 	Receipt *Receipt `json:"receipt,omitempty"`
 }
@@ -197,8 +201,12 @@ func complete(ids ...string) bool {
 
 // AnswerTo begins the answer that ends q: all of it but the text, the reason and the receipt.
 func AnswerTo(q Question, kind Kind, at time.Time) Answer {
-	return Answer{
+	a := Answer{
 		Question: q.ID, Guild: q.Guild, Channel: q.Channel, User: q.User, Message: q.Message, Kind: kind,
 		InThread: q.InThread, Late: q.Late, Mark: q.Mark, Asked: q.Asked, Answered: at,
 	}
+	if kind != Dropped {
+		a.Prompt = q.Text
+	}
+	return a
 }

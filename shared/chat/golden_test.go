@@ -29,6 +29,7 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	answer := chat.AnswerTo(asked, chat.Reply, at.Add(2*time.Second))
 	answer.Text, answer.After, answer.Reason = "A friend.", "1309599999999999999", "model"
+	answer.Attempt = 2
 	answer.Receipt = &chat.Receipt{Key: "primary", Lease: "1309600000000000001-r1.1", Prompt: 40, Completion: 5, Known: true}
 	for name, v := range map[string]any{
 		"question": asked, "answer": answer,

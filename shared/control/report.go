@@ -28,11 +28,12 @@ type Applied struct {
 	Service  Service `json:"service"`
 	// Revision is the newest revision of the desired state that the process obeys.
 	Revision uint64 `json:"revision"`
-	// Cancelled counts calls or posts of the scope that the order ended.
+	// Cancelled counts calls of the scope that the order ended, and answers that it kept from being posted.
 	Cancelled int `json:"cancelled"`
 	// Dropped counts waiting questions of the scope that this process held and let go.
 	Dropped int `json:"dropped"`
-	// Running counts model calls in flight: in the order's scope, and in all.
+	// Running counts a worker's model calls in flight, and the answers that a gateway is posting or has yet to post: in
+	// the order's scope, and in all.
 	Running      int `json:"running"`
 	RunningTotal int `json:"running_total"`
 	// Held counts taken questions that wait inside the process.

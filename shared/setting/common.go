@@ -56,7 +56,7 @@ func (c Common) Check(p *Problems) {
 		p.Add("HTTP_ADDR", c.HTTPAddr, "host:port, such as 127.0.0.1:8081")
 	}
 	if u, err := url.Parse(c.OTLPEndpoint); c.OTLPEndpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
-		p.Add("OTEL_EXPORTER_OTLP_ENDPOINT", withoutPassword(c.OTLPEndpoint), "a URL such as http://127.0.0.1:4318")
+		p.Add("OTEL_EXPORTER_OTLP_ENDPOINT", WithoutUser(c.OTLPEndpoint), "a URL such as http://127.0.0.1:4318")
 	}
 	oneOf(p, "LOG_LEVEL", c.LogLevel, "trace", "debug", "info", "warn", "error")
 	oneOf(p, "LOG_FORMAT", c.LogFormat, "json", "console")
@@ -95,9 +95,9 @@ func (c Common) CheckNATS(p *Problems) {
 	for _, u := range c.NATSURLs {
 		scheme, rest, ok := strings.Cut(u, "://")
 		if !ok || rest == "" || (scheme != "nats" && scheme != "tls" && scheme != "ws" && scheme != "wss") {
-			p.Add("NATS_URL", withoutPassword(u), "NATS URLs, comma separated, such as nats://127.0.0.1:4222")
+			p.Add("NATS_URL", WithoutUser(u), "NATS URLs, comma separated, such as nats://127.0.0.1:4222")
 		} else if strings.Contains(rest, "@") {
-			p.Add("NATS_URL", withoutPassword(u), "a URL without credentials: set NATS_USER and NATS_PASSWORD")
+			p.Add("NATS_URL", WithoutUser(u), "a URL without credentials: set NATS_USER and NATS_PASSWORD")
 		}
 	}
 	if c.NATSReplicas != 1 && c.NATSReplicas != 3 && c.NATSReplicas != 5 {
@@ -127,8 +127,8 @@ func readable(p *Problems, variable, path, expected string) {
 	_ = f.Close()
 }
 
-// withoutPassword hides what stands before the @ of a URL.
-func withoutPassword(u string) string {
+// WithoutUser hides what stands before the @ of a URL.
+func WithoutUser(u string) string {
 	scheme, rest, ok := strings.Cut(u, "://")
 	if !ok {
 		scheme, rest = "", u

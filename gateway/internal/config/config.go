@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,7 +85,7 @@ func Load(environ map[string]string) (Config, error) {
 	case len(audit) == 1:
 		c.AuditChannel = audit[0]
 	}
-	c.Prefix = prefix(&p, r.Prefix)
+	c.Prefix = prefix(&p, r.Prefix, environ["COMMAND_PREFIX"])
 	c.Rate = rate(&p, r.Rate)
 	if c.CatchUp < 0 || c.CatchUp > 24*time.Hour {
 		p.Add("CATCH_UP", environ["CATCH_UP"], "a duration of 0 to 24h, such as 10m")
@@ -118,7 +119,7 @@ func discord(p *setting.Problems, c *Config, r raw) {
 		p.Add("DISCORD_TOKEN", "", token)
 	}
 	if expected := setting.BaseURL(r.BaseURL, r.AllowHTTPHosts); expected != "" {
-		p.Add("DISCORD_BASE_URL", r.BaseURL, expected)
+		p.Add("DISCORD_BASE_URL", setting.WithoutUser(r.BaseURL), expected)
 	}
 	c.Style = outbound.Style(r.Style)
 	if c.Style != outbound.StyleReply && c.Style != outbound.StyleThread {
@@ -142,9 +143,11 @@ func ids[T ~string](p *setting.Problems, variable, value string) []T {
 // maxPrefixRunes keeps a prefix something that people type.
 const maxPrefixRunes = 10
 
-func prefix(p *setting.Problems, value string) string {
-	if value == "" || len([]rune(value)) > maxPrefixRunes || strings.ContainsFunc(value, unicode.IsSpace) || strings.ContainsFunc(value, unicode.IsControl) {
-		p.Add("COMMAND_PREFIX", value, "one to ten characters without white space, such as $")
+// prefix checks a prefix, also as it was typed: one with a space behind would never be found without it.
+func prefix(p *setting.Problems, value, typed string) string {
+	if value == "" || len([]rune(value)) > maxPrefixRunes || strings.ContainsFunc(value, unicode.IsControl) ||
+		strings.ContainsFunc(value, unicode.IsSpace) || (typed != value && strings.TrimSpace(typed) != "") {
+		p.Add("COMMAND_PREFIX", cmp.Or(typed, value), "one to ten characters without white space, such as $")
 	}
 	return value
 }

@@ -122,7 +122,7 @@ func LoadKeys(environ map[string]string) ([]Key, error) {
 
 func (c *Config) checkModel(p *setting.Problems) {
 	if expected := setting.BaseURL(c.HFBaseURL, c.AllowHTTPHosts); expected != "" {
-		p.Add("HF_BASE_URL", hideUser(c.HFBaseURL), expected)
+		p.Add("HF_BASE_URL", setting.WithoutUser(c.HFBaseURL), expected)
 	}
 	switch c.HFTask {
 	case Chat:

@@ -124,7 +124,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		"a name twice":                      {map[string]string{"HF_API_KEYS": "a=" + secretToken + ",a=x"}, []string{`HF_API_KEYS: expected name=token pairs, comma or newline separated; the name "a" is there twice`}},
 		"a token with a blank":              {map[string]string{"HF_API_KEYS": "a=x " + secretToken}, []string{"HF_API_KEYS: "}},
 		"plain http":                        {map[string]string{"HF_BASE_URL": "http://example.com/v1"}, []string{`HF_BASE_URL="http://example.com/v1": expected https`}},
-		"a user in the URL":                 {map[string]string{"HF_BASE_URL": "https://me:" + secretToken + "@example.com"}, []string{`HF_BASE_URL="…example.com": expected`}},
+		"a user in the URL":                 {map[string]string{"HF_BASE_URL": "https://me:" + secretToken + "@example.com"}, []string{`HF_BASE_URL="https://…@example.com": expected`}},
 		"task":                              {map[string]string{"HF_TASK": "poetry"}, []string{`HF_TASK="poetry": expected chat or text-generation`}},
 		"numbers": {map[string]string{"HF_MAX_TOKENS": "0", "HF_TEMPERATURE": "3.0", "WORKER_CONCURRENCY": "0", "MEMORY_TURNS": "-1", "MEMORY_TOKENS": "1e3"},
 			[]string{`HF_MAX_TOKENS="0": expected a whole number`, `HF_TEMPERATURE="3.0": expected a number`, `WORKER_CONCURRENCY="0": expected a whole number`,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 
@@ -77,14 +76,4 @@ func ParsePersona(body []byte) (persona.Persona, error) {
 func yamlError(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	return text
-}
-
-// hideUser hides what stands before the @ of a URL.
-func hideUser(raw string) string {
-	u, err := url.Parse(raw)
-	if err == nil && u.User == nil && !strings.Contains(raw, "@") {
-		return raw
-	}
-	i := strings.LastIndexByte(raw, '@')
-	return "…" + raw[i+1:]
 }

@@ -16,9 +16,9 @@ type Audit struct {
 	Channel chat.ChannelID
 	// Command is the snowflake of the message or interaction.
 	Command chat.MessageID
-	// What is the command in its canonical form, such as "stop all"; a reason is in it as one line.
-	What   string
-	Ground control.Ground
+	// What is the command in its canonical form, such as "stop all"; Reason is what its author wrote, as one line.
+	What, Reason string
+	Ground       control.Ground
 	Scope  control.Scope
 	// Effect is what happened, in a few words.
 	Effect string
@@ -32,11 +32,11 @@ type Audit struct {
 func newAudit(call Call, g control.Ground) *Audit {
 	return &Audit{
 		By: call.Actor.User, ByName: call.Actor.Name, Guild: call.Place.Guild, Channel: call.Place.Channel,
-		Command: call.Place.Command, What: call.Command.canonical(), Ground: g, Scope: call.scope(),
+		Command: call.Place.Command, What: call.Command.canonical(), Reason: call.Command.Reason, Ground: g, Scope: call.scope(),
 	}
 }
 
-// canonical writes a command without prefix and mentions.
+// canonical writes a command without prefix, mentions and reason.
 func (c Command) canonical() string {
 	words := []string{string(c.Name)}
 	if c.All {
@@ -48,18 +48,18 @@ func (c Command) canonical() string {
 	if c.For > 0 {
 		words = append(words, span(c.For))
 	}
-	if c.Reason != "" {
-		words = append(words, "("+c.Reason+")")
-	}
 	return strings.Join(words, " ")
 }
 
 // Line is the audit in one line for the audit channel. Names and reasons stand in code style, so that no markup or
 // mention in them does anything.
 func (a *Audit) Line() string {
-	ground := string(a.Ground)
+	what, ground := a.What, string(a.Ground)
+	if a.Reason != "" {
+		what += " (" + a.Reason + ")"
+	}
 	return fmt.Sprintf("%s by %s (%s, %s) in server %s, channel <#%s>: %s",
-		inert(a.What), inert(cut(a.ByName, 64)), inert(string(a.By)), ground, inert(string(a.Guild)), a.Channel, a.Effect)
+		inert(what), inert(cut(a.ByName, 64)), inert(string(a.By)), ground, inert(string(a.Guild)), a.Channel, a.Effect)
 }
 
 // scope is what a command is about: the server in which it was typed, or the fleet.

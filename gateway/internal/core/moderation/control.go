@@ -114,7 +114,7 @@ func (call Call) order(g control.Ground, now time.Time) control.Order {
 		Ground: g, Target: call.Command.Target, Reason: call.Command.Reason, At: now,
 	}
 	if call.Command.For > 0 {
-		o.Until = now.Add(call.Command.For).Truncate(time.Second)
+		o.Until = now.Add(call.Command.For + time.Second - 1).Truncate(time.Second) // not a moment too short
 	}
 	return o
 }

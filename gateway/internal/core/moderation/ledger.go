@@ -3,6 +3,7 @@ package moderation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"salamander.dev/shared/control"
@@ -17,12 +18,28 @@ func (s *Service) budget(ctx context.Context, o control.Order) (result, error) {
 	if len(report.Keys) == 0 {
 		return result{text: "No key is known yet: no worker has started.", effect: "shown"}, nil
 	}
-	return result{text: sheet("Budget, key by key; the first that has some is used.", keys(report, true)), effect: "shown"}, nil
+	const head = "Budget, key by key; the first that has some is used."
+	pieces := keys(report, inSentences)
+	if !fits(head, pieces) {
+		pieces = keys(report, inShort)
+	}
+	return result{text: sheet(head, pieces), effect: "shown"}, nil
 }
 
-// keys makes a piece of every key. Notes say when a key is back; with forecast also when each limit resets and how long
-// it lasts.
-func keys(r control.BudgetReport, forecast bool) []piece {
+// forecast is how much is said of each limit beside its figures: when it resets, and whether it lasts until then.
+type forecast int
+
+const (
+	unsaid forecast = iota
+	inShort
+	inSentences
+)
+
+// maxKeyRunes is the longest name of a key that the settings allow.
+const maxKeyRunes = 32
+
+// keys makes a piece of every key. Notes say when a key is back, and what is to be said of its limits.
+func keys(r control.BudgetReport, f forecast) []piece {
 	if len(r.Keys) == 0 {
 		return nil
 	}
@@ -30,7 +47,8 @@ func keys(r control.BudgetReport, forecast bool) []piece {
 	ends := make([]int, len(r.Keys)) // the row after a key's last one
 	notes := make([][]string, len(r.Keys))
 	for i, k := range r.Keys {
-		name, state := cut(k.Key, 16), cut(k.State, 10)
+		name, state := cut(k.Key, maxKeyRunes), cut(k.State, 10)
+		var short []string
 		if n := back(k); n != "" {
 			notes[i] = append(notes[i], n)
 		}
@@ -40,9 +58,15 @@ func keys(r control.BudgetReport, forecast bool) []piece {
 		for _, l := range k.Limits {
 			table = append(table, []string{name, state, cut(l.Limit, 20), amount(l, spent(l)), percent(l), amount(l, left(l))})
 			name, state = "", "" // once per key
-			if forecast {
-				notes[i] = append(notes[i], fmt.Sprintf("%s %s: %s", inert(cut(k.Key, 16)), inert(cut(l.Limit, 20)), outlook(l, r.At)))
+			switch f {
+			case inSentences:
+				notes[i] = append(notes[i], fmt.Sprintf("%s %s: %s", inert(cut(k.Key, maxKeyRunes)), inert(cut(l.Limit, 20)), outlook(l, r.At)))
+			case inShort:
+				short = append(short, brief(l, r.At))
 			}
+		}
+		if len(short) > 0 {
+			notes[i] = append(notes[i], inert(cut(k.Key, maxKeyRunes))+": "+strings.Join(short, ", "))
 		}
 		ends[i] = len(table)
 	}
@@ -54,7 +78,7 @@ func keys(r control.BudgetReport, forecast bool) []piece {
 		from = end
 	}
 	pieces[0].rows = append([]string{lines[0]}, pieces[0].rows...)
-	if !forecast {
+	if f == unsaid {
 		pieces[0].rows = append([]string{""}, pieces[0].rows...) // below the facts of $status
 	}
 	return pieces
@@ -64,11 +88,11 @@ func keys(r control.BudgetReport, forecast bool) []piece {
 func back(k control.KeyBudget) string {
 	switch {
 	case k.State == "refused":
-		return inert(cut(k.Key, 16)) + " is refused by Hugging Face; my operators must renew it."
+		return inert(cut(k.Key, maxKeyRunes)) + " is refused by Hugging Face; my operators must renew it."
 	case k.State == "active" || k.Until.IsZero():
 		return ""
 	}
-	return fmt.Sprintf("%s is %s until %s (%s).", inert(cut(k.Key, 16)), cut(k.State, 10), stamp(k.Until, "f"), stamp(k.Until, "R"))
+	return fmt.Sprintf("%s is %s until %s (%s).", inert(cut(k.Key, maxKeyRunes)), cut(k.State, 10), stamp(k.Until, "f"), stamp(k.Until, "R"))
 }
 
 // spent is what a limit can't give any more: used, or reserved by calls that run.
@@ -100,20 +124,47 @@ func outlook(l control.LimitBudget, now time.Time) string {
 	if !l.ResetsAt.IsZero() {
 		resets = "resets " + stamp(l.ResetsAt, "R") + ", "
 	}
-	elapsed := now.Sub(l.StartedAt)
+	at, known := usedUp(l, now)
 	switch {
 	case left(l) <= 0:
 		return resets + "used up."
 	case spent(l) <= 0:
 		return resets + "not used yet."
-	case l.ResetsAt.IsZero() || l.StartedAt.IsZero() || elapsed < l.ResetsAt.Sub(l.StartedAt)/minShown:
+	case !known:
 		return resets + "too early for a forecast."
+	case at.IsZero():
+		return resets + "at this pace it lasts until then."
+	}
+	return fmt.Sprintf("%sat this pace it is used up at %s (%s).", resets, stamp(at, "t"), stamp(at, "R"))
+}
+
+// brief is the outlook in a few characters, for many keys.
+func brief(l control.LimitBudget, now time.Time) string {
+	resets := "resets never"
+	if !l.ResetsAt.IsZero() {
+		resets = "resets " + stamp(l.ResetsAt, "R")
+	}
+	switch at, known := usedUp(l, now); {
+	case left(l) <= 0:
+		return resets
+	case spent(l) <= 0 || !known || at.IsZero():
+		return resets + " ✓"
+	default:
+		return resets + " (gone " + stamp(at, "R") + ")"
+	}
+}
+
+// usedUp is when a limit will be used up at the pace since its window began; zero if it lasts until it resets. It is not
+// known while too little of the window has passed.
+func usedUp(l control.LimitBudget, now time.Time) (at time.Time, known bool) {
+	elapsed := now.Sub(l.StartedAt)
+	if spent(l) <= 0 || l.ResetsAt.IsZero() || l.StartedAt.IsZero() || elapsed < l.ResetsAt.Sub(l.StartedAt)/minShown {
+		return time.Time{}, false
 	}
 	// In seconds and compared as numbers: a slow pace would overflow a Duration.
 	lastsSeconds := elapsed.Seconds() * left(l) / spent(l)
 	if lastsSeconds >= l.ResetsAt.Sub(now).Seconds() {
-		return resets + "at this pace it lasts until then."
+		return time.Time{}, true
 	}
-	at := now.Add(time.Duration(lastsSeconds * float64(time.Second)))
-	return fmt.Sprintf("%sat this pace it is used up at %s (%s).", resets, stamp(at, "t"), stamp(at, "R"))
+	return now.Add(time.Duration(lastsSeconds * float64(time.Second))), true
 }

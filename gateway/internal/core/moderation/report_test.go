@@ -69,6 +69,31 @@ func TestBudgetAtAGlance(t *testing.T) {
 	})
 }
 
+// Five keys with three limits each are more than fits in sentences: then it is said in short, and of every key.
+func TestBudgetOfManyKeys(t *testing.T) {
+	t.Parallel()
+	inSynctest(t, func(t *testing.T, now time.Time) {
+		w := newWorld()
+		w.report.At = now
+		for i := range 5 {
+			k := sample(now).Keys[0]
+			k.Key = fmt.Sprintf("a-key-with-a-long-name-%d", i)
+			k.Limits = append(k.Limits, sample(now).Keys[1].Limits...)
+			w.report.Keys = append(w.report.Keys, k)
+		}
+		said, _, err := run(t, w, ownerOfA, "$budget", "10")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range w.report.Keys {
+			want := "\n`" + k.Key + "`: resets <t:946688400:R> (gone <t:946687500:R>), resets <t:946688400:R> ✓, resets <t:946688400:R>"
+			if strings.Count(said, k.Key) != 2 || !strings.Contains(said, want) {
+				t.Errorf("%s is not whole in\n%s", k.Key, said)
+			}
+		}
+	})
+}
+
 func TestForecastWaitsForAPace(t *testing.T) {
 	t.Parallel()
 	inSynctest(t, func(t *testing.T, now time.Time) {
@@ -107,7 +132,7 @@ func TestNoKeys(t *testing.T) {
 // crew is a fleet of one gateway and two workers.
 func crew(now time.Time) []control.Applied {
 	return []control.Applied{
-		{Instance: "gateway-1", Service: control.Gateway, Held: 4, Started: now.Add(-76 * time.Hour)},
+		{Instance: "gateway-1", Service: control.Gateway, Running: 6, RunningTotal: 7, Held: 4, Started: now.Add(-76 * time.Hour)},
 		{Instance: "worker-1", Service: control.Worker, Running: 2, RunningTotal: 5, Started: now.Add(-2 * time.Hour)},
 		{Instance: "worker-2", Service: control.Worker, Running: 1, RunningTotal: 1, Held: 1, Started: now.Add(-90 * time.Second)},
 	}
@@ -131,6 +156,7 @@ func TestStatusAtAGlance(t *testing.T) {
 			"gateways  1 alive\n" +
 			"waiting   2\n" +
 			"running   3\n" +
+			"posting   6\n" +
 			"uptime    gateway 3d 4h, worker 2h\n" +
 			"\n" +
 			"KEY    STATE    LIMIT      USED        LEFT\n" +
@@ -148,8 +174,8 @@ func TestStatusAtAGlance(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, line := range []string{
-			"waiting   2, 18 in all servers\n", "running   3, 6 in all servers\n", // 20 on the bus, 6 run, a gateway holds 4
-			"PROCESS    KIND         UP  RUNNING  HELD\n", "worker-1   worker       2h        5     0\n", "gateway-1  gateway   3d 4h        0     4\n",
+			"waiting   2, 18 in all servers\n", "running   3, 6 in all servers\n", "posting   6, 7 in all servers\n", // 20 on the bus, 6 run, a gateway holds 4
+			"PROCESS    KIND         UP  RUNNING  HELD\n", "worker-1   worker       2h        5     0\n", "gateway-1  gateway   3d 4h        7     4\n",
 		} {
 			if !strings.Contains(said, line) {
 				t.Errorf("said\n%s\nwant %q in it", said, line)

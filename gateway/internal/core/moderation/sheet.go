@@ -15,8 +15,8 @@ type piece struct{ rows, notes []string }
 
 // sheet writes a report that fits one message. Pieces that don't fit are left out from the end, and it says how many.
 func sheet(head string, pieces []piece) string {
-	if text := write(head, pieces, 0); units16(text) <= maxPostUnits16 {
-		return text
+	if fits(head, pieces) {
+		return write(head, pieces, 0)
 	}
 	room := maxPostUnits16 - units16(write(head, nil, len(pieces))) // with the line that says how many are left out
 	shown := 0
@@ -28,6 +28,9 @@ func sheet(head string, pieces []piece) string {
 	}
 	return write(head, pieces[:shown], len(pieces)-shown)
 }
+
+// fits says whether a report fits one message whole.
+func fits(head string, pieces []piece) bool { return units16(write(head, pieces, 0)) <= maxPostUnits16 }
 
 // units is what a piece adds to a message, in UTF-16 units.
 func (p piece) units() int {

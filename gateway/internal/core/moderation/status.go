@@ -44,7 +44,7 @@ func (s *Service) status(ctx context.Context, call Call, o control.Order) (resul
 		missing = errors.Join(missing, err)
 		pieces[0].notes = append(pieces[0].notes, "The budget can't be read right now.")
 	} else {
-		pieces = append(pieces, keys(report, false)...)
+		pieces = append(pieces, keys(report, unsaid)...)
 	}
 	if call.Actor.Operator {
 		pieces = append(pieces, v.processes()...)
@@ -77,31 +77,36 @@ type view struct {
 
 // facts are the figures that everybody who may ask gets.
 func (v view) facts(operator bool) []string {
-	var workers, gateways, running, runningAll, held int
+	var workers, gateways, running, runningAll, posting, postingAll, held int
 	var oldestWorker, oldestGateway time.Time
 	for _, a := range v.applied {
-		running += a.Running
-		runningAll += a.RunningTotal
 		number, oldest := &workers, &oldestWorker
 		if a.Service == control.Gateway {
 			number, oldest = &gateways, &oldestGateway
+			posting += a.Running
+			postingAll += a.RunningTotal
 			held += a.Held // not on the bus yet, of whichever server
+		} else {
+			running += a.Running
+			runningAll += a.RunningTotal
 		}
 		*number++
 		if !a.Started.IsZero() && (oldest.IsZero() || a.Started.Before(*oldest)) {
 			*oldest = a.Started
 		}
 	}
-	waiting, now := figure(v.open, running, 0), fmt.Sprint(running)
+	waiting, now, out := figure(v.open, running, 0), fmt.Sprint(running), fmt.Sprint(posting)
 	if operator {
 		waiting += ", " + figure(v.openAll, runningAll, held) + " in all servers"
 		now += fmt.Sprintf(", %d in all servers", runningAll)
+		out += fmt.Sprintf(", %d in all servers", postingAll)
 	}
 	return align([][]string{
 		{"workers", fmt.Sprintf("%d alive", workers)},
 		{"gateways", fmt.Sprintf("%d alive", gateways)},
 		{"waiting", waiting},
 		{"running", now},
+		{"posting", out},
 		{"uptime", "gateway " + v.age(oldestGateway) + ", worker " + v.age(oldestWorker)},
 	})
 }

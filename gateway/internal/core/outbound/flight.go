@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"sync"
+	"time"
 
 	"salamander.dev/shared/chat"
 	"salamander.dev/shared/control"
@@ -14,6 +15,7 @@ import (
 type flight struct {
 	guild  chat.GuildID
 	cancel context.CancelFunc
+	over   chan struct{} // closed when nobody flies any more
 
 	mu      sync.Mutex
 	revoked bool
@@ -47,7 +49,7 @@ type flights struct {
 
 // begin registers a flight. Whoever begins looks at the state only then, so that a stop either is seen or sees it.
 func (fs *flights) begin(ctx context.Context, g chat.GuildID) (context.Context, func()) {
-	f := &flight{guild: g}
+	f := &flight{guild: g, over: make(chan struct{})}
 	ctx, f.cancel = context.WithCancel(context.WithValue(ctx, flightKey{}, f))
 	fs.mu.Lock()
 	if fs.open == nil {
@@ -60,22 +62,23 @@ func (fs *flights) begin(ctx context.Context, g chat.GuildID) (context.Context, 
 		delete(fs.open, f)
 		fs.mu.Unlock()
 		f.cancel()
+		close(f.over)
 	}
 }
 
-// halt revokes every flight of a scope and waits until those on the wire have landed, or ctx ends. It returns how many
-// it kept from departing.
-func (fs *flights) halt(ctx context.Context, scope control.Scope) (kept int, err error) {
+// ashore is how long halt waits, once a flight has landed, until whoever it is for knows.
+const ashore = 100 * time.Millisecond
+
+// halt revokes every flight of a scope and waits until those on the wire have landed, or ctx ends.
+func (fs *flights) halt(ctx context.Context, scope control.Scope) error {
 	fs.mu.Lock()
-	var away []<-chan struct{}
+	away := map[*flight]<-chan struct{}{}
 	for f := range fs.open {
 		if scope != control.Fleet && control.Scope(f.guild) != scope {
 			continue
 		}
 		if landed := f.revoke(); landed != nil {
-			away = append(away, landed)
-		} else {
-			kept++
+			away[f] = landed
 		}
 	}
 	fs.mu.Unlock()
@@ -83,10 +86,21 @@ func (fs *flights) halt(ctx context.Context, scope control.Scope) (kept int, err
 		select {
 		case <-landed:
 		case <-ctx.Done():
-			return kept, ctx.Err()
+			return ctx.Err()
 		}
 	}
-	return kept, nil
+	over := time.NewTimer(ashore)
+	defer over.Stop()
+	for f := range away {
+		select {
+		case <-f.over:
+		case <-over.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
 }
 
 // revoke keeps a flight on the ground; it returns what is closed when it lands if it is on the wire.

@@ -72,6 +72,8 @@ type Records interface {
 	Posted(ctx context.Context, q chat.QuestionID) (Record, error)
 	// SetPosted stores a record.
 	SetPosted(ctx context.Context, q chat.QuestionID, r Record) error
+	// Close stores that a question ends without a post; first is false when something is on record already.
+	Close(ctx context.Context, q chat.QuestionID) (first bool, err error)
 	// Answered says whether the answer to an earlier question of the same user and channel as a's is among the answers.
 	Answered(ctx context.Context, a chat.Answer, earlier chat.QuestionID) (bool, error)
 }

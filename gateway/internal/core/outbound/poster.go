@@ -53,6 +53,7 @@ type Poster struct {
 	closing chan struct{}
 	turns   turns
 	flights flights
+	hands   hands
 	ended   *ended
 
 	mu   sync.Mutex
@@ -90,7 +91,13 @@ func (p *Poster) Accept(ctx context.Context, d Delivery) {
 		if d.Answer.Reason == chat.ReasonFull {
 			since = d.Answer.Message.Snowflake().Time() // a gateway may have said so then
 		}
-		x := &posting{Poster: p, a: *d.Answer, settle: d.Settle, sure: since, fresh: d.Fresh}
+		x := &posting{Poster: p, a: *d.Answer, sure: since, fresh: d.Fresh}
+		if x.a.Kind != chat.Dropped { // which is never posted
+			p.hands.add(x)
+		}
+		settle := d.Settle
+		d.Settle = func(v retry.Verdict) { p.hands.remove(x); settle(v) }
+		x.settle = d.Settle
 		job = func() { x.answer(ctx) }
 	case d.Notice != nil:
 		key = laneKey{d.Notice.Channel, d.Notice.User}
@@ -119,10 +126,18 @@ func (p *Poster) Wait() {
 	p.parked.Wait()
 }
 
-// Halt returns when nothing more of a stopped scope can appear: the state says so already, what waited was dropped, and
-// what was on the wire has landed. It returns how many posts it stopped.
-func (p *Poster) Halt(ctx context.Context, scope control.Scope) (stopped int, err error) {
-	return p.flights.halt(ctx, scope)
+// Halt returns when nothing more of a stopped scope can appear: the state says so already, what waits is dropped, and
+// what was on the wire has landed. It returns how many answers the command keeps from being posted, or the rest of them.
+func (p *Poster) Halt(ctx context.Context, scope control.Scope, command chat.Snowflake) (stopped int, err error) {
+	err = p.flights.halt(ctx, scope)
+	in, _, ended := p.hands.count(scope, command)
+	return in + ended, err
+}
+
+// Open tells how many answers of a scope, and of all, wait or are being posted.
+func (p *Poster) Open(scope control.Scope) (in, all int) {
+	in, all, _ = p.hands.count(scope, 0)
+	return in, all
 }
 
 // maxGone bounds the lost channels that are remembered; beyond it Discord itself refuses.

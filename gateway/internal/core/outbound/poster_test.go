@@ -26,6 +26,7 @@ type place struct {
 	records map[chat.QuestionID]Record
 	answers map[chat.QuestionID]bool
 	ends    []End
+	stopped map[chat.GuildID]chat.Snowflake // by which command
 }
 
 // lost is a post that was made, but whose answer never came.
@@ -39,13 +40,17 @@ func (r refused) Kind() Class                                             { retu
 func (refused) Wait() time.Duration                                       { return 0 }
 func (refused) Advice() string                                            { return "" }
 func (p *place) Ended(e End)                                              { p.mu.Lock(); p.ends = append(p.ends, e); p.mu.Unlock() }
-func (*place) Stopped(chat.GuildID) bool                                  { return false }
 func (*place) Muted(chat.GuildID, chat.UserID, time.Time) bool            { return false }
-func (*place) DropBefore(chat.GuildID) chat.Snowflake                     { return 0 }
 func (*place) Typing(context.Context, chat.ChannelID) error               { return nil }
 func (*place) Claim(context.Context, string, time.Duration) (bool, error) { return true, nil }
 func (*place) Fallback(chat.Answer, string, error)                        {}
 func (*place) Again(chat.Answer, int, time.Duration, error)               {}
+func (p *place) Stopped(g chat.GuildID) bool                              { return p.DropBefore(g) != 0 }
+func (p *place) DropBefore(g chat.GuildID) chat.Snowflake {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped[g]
+}
 func (*place) OpenThread(_ context.Context, _ chat.ChannelID, m chat.MessageID, _ string) (chat.ChannelID, error) {
 	return chat.ChannelID(m), nil
 }
@@ -94,6 +99,16 @@ func (p *place) SetPosted(_ context.Context, q chat.QuestionID, r Record) error 
 	r.Parts = slices.Clone(r.Parts)
 	p.records[q] = r
 	return nil
+}
+
+func (p *place) Close(_ context.Context, q chat.QuestionID) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, there := p.records[q]; there {
+		return false, nil
+	}
+	p.records[q] = Record{Done: true}
+	return true, nil
 }
 
 func (p *place) Answered(_ context.Context, _ chat.Answer, q chat.QuestionID) (bool, error) {
@@ -286,4 +301,64 @@ func TestANoticeThatAGatewaySaidAlreadyIsNotSaidAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A stop took the question out of the queue while a worker had it in hand, which ends it too: it has one end.
+func TestWhatEndedInTheQueueEndsOnce(t *testing.T) {
+	t.Parallel()
+	for name, earlier := range map[string]bool{"ended before": true, "ends here": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p, poster := newPlace(t)
+				if earlier {
+					p.records["1"] = Record{Done: true}
+				}
+				settled := false
+				d := reply("1", "", "")
+				d.Answer.Kind, d.Fresh = chat.Dropped, true
+				d.Settle = func(v retry.Verdict) { _, again := v.Again(); settled = !again }
+				poster.Accept(t.Context(), d)
+				synctest.Wait()
+				if !settled || len(p.ends) == 1 == earlier || !p.records["1"].Done {
+					t.Errorf("settled %t, ends %v, record %v", settled, p.ends, p.records["1"])
+				}
+			})
+		})
+	}
+}
+
+// What a stop keeps from being posted is counted, wherever it waits: at Discord, for its turn in the channel, behind
+// another one of its user, for the answer before it.
+func TestHaltCountsWhatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, poster := newPlace(t)
+		p.answers["8"] = true
+		p.fail = func(Post) error { return refused{ClassRetry} } // over and over
+		say := func(q chat.QuestionID, user chat.UserID, guild chat.GuildID, after chat.QuestionID) {
+			d := reply(q, after, "answer "+string(q))
+			d.Answer.User, d.Answer.Guild, d.Answer.Channel = user, guild, chat.ChannelID("2"+string(guild))
+			poster.Accept(t.Context(), d)
+		}
+		say("1", "30", "10", "")
+		say("2", "31", "10", "")
+		say("3", "30", "10", "")
+		say("4", "32", "10", "8")
+		say("5", "33", "11", "")
+		time.Sleep(100 * time.Millisecond)
+		if in, all := poster.Open("10"); in != 4 || all != 5 {
+			t.Errorf("%d of the server are open, %d in all; want 4 and 5", in, all)
+		}
+		p.mu.Lock()
+		p.stopped = map[chat.GuildID]chat.Snowflake{"10": 77}
+		p.mu.Unlock()
+		time.Sleep(30 * time.Second) // some are dropped before anybody asks
+		if n, err := poster.Halt(t.Context(), "10", 77); n != 4 || err != nil {
+			t.Errorf("halted %d, %v; want 4", n, err)
+		}
+		if in, all := poster.Open("10"); all-in != 1 {
+			t.Errorf("%d of another server are open, want 1", all-in)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"salamander.dev/shared/chat"
@@ -25,6 +26,8 @@ type posting struct {
 	sure   time.Time // since when nonces tell of every post that is not on record
 	waited bool      // for the answer before this one
 	knocks int       // tries to open a thread that failed in a way that may pass
+	unsure bool      // a try to record the end without a post may have been stored
+	posted atomic.Bool
 }
 
 // answer posts one answer, or hands it back when ctx ends or the poster closes first. What fails in a way that passes is
@@ -224,7 +227,11 @@ func (x *posting) postPart(ctx context.Context, n int) (chat.MessageID, error) {
 	if x.unwanted(x.a) != "" {
 		return "", errUnwanted
 	}
-	return x.discord.Post(ctx, post)
+	id, err := x.discord.Post(ctx, post)
+	if err == nil && n == len(x.parts)-1 {
+		x.posted.Store(true) // before it has landed for a stop
+	}
+	return id, err
 }
 
 // ownThread says whether the answer stands in a thread that is opened for it.
@@ -276,14 +283,35 @@ func (x *posting) judge(ctx context.Context, err error) (end End, again bool, _ 
 	return end, false, err
 }
 
-// giveUp ends the answer without (all of) its posts. That is stored too, so that the next answer doesn't wait for it.
+// giveUp ends the answer without (all of) its posts. That is stored too, so that the next answer doesn't wait for it. A
+// question that a stop took out of the queue while a worker had it has ended there, and is not counted again.
 func (x *posting) giveUp(ctx context.Context, o Outcome, reason string, cause error) (End, error) {
 	done := x.record
+	if len(done.Parts) == 0 && done.Thread == "" {
+		first, err := x.records.Close(ctx, x.a.Question)
+		if err != nil {
+			x.unsure = true // it may be stored
+			return End{}, err
+		}
+		if first || x.unsure {
+			return x.gaveUp(o, reason, cause), nil
+		}
+		if done, err = x.records.Posted(ctx, x.a.Question); err != nil || done.Done {
+			return End{}, err
+		}
+	}
 	done.Done = true
 	if err := x.records.SetPosted(ctx, x.a.Question, done); err != nil {
 		return End{}, err
 	}
-	return x.end(o, reason, cause), nil
+	return x.gaveUp(o, reason, cause), nil
+}
+
+func (x *posting) gaveUp(o Outcome, reason string, cause error) End {
+	if reason == reasonStopped || reason == reasonBefore {
+		x.hands.halted(x, x.state.DropBefore(x.a.Guild))
+	}
+	return x.end(o, reason, cause)
 }
 
 func (x *posting) end(o Outcome, reason string, cause error) End {

@@ -258,8 +258,9 @@ func (c *cache) placeLocked(ch *channelState) place {
 	return p
 }
 
-// permissions are a member's permissions in a channel, and whether the member owns the server. A channel that is not
-// known counts as one without overwrites: the server's roles still tell who manages it.
+// permissions are what a member who spoke in a channel was given there, and whether the member owns the server. That they
+// could speak need not be told by a role: so nothing is taken away that follows from not seeing the channel. One that is
+// not known counts as one without overwrites: the server's roles still tell who manages it.
 func (c *cache) permissions(guild, channel id, m member) (p uint64, owner bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -267,8 +268,8 @@ func (c *cache) permissions(guild, channel id, m member) (p uint64, owner bool) 
 	if g == nil {
 		return 0, false
 	}
-	overwrites, thread := c.overwritesLocked(c.channels[channel])
-	return g.permissionsIn(m, overwrites, thread), m.user != 0 && m.user == g.owner
+	overwrites, _ := c.overwritesLocked(c.channels[channel])
+	return g.granted(m, overwrites), m.user != 0 && m.user == g.owner
 }
 
 // overwritesLocked are the overwrites that judge a channel: a thread's are its parent's.

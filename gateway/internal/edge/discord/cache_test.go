@@ -343,3 +343,18 @@ func TestLostServersAreTold(t *testing.T) {
 		t.Errorf("cached: %v", guilds)
 	}
 }
+
+// Who spoke in a channel may speak there: their other permissions count, whether or not a role lets them see it.
+func TestWhoSpokeIsBelievedToSee(t *testing.T) {
+	t.Parallel()
+	c := newCache()
+	g := &guildState{id: 1, owner: 9, roles: []role{{id: 1}, {id: 2, allow: permManageGuild}}}
+	c.guilds[1] = g
+	c.channels[3] = &channelState{guild: g, overwrites: []overwrite{{id: 1, deny: permViewChannel}}}
+	if p, owner := c.permissions(1, 3, member{user: 5, roles: []id{2}}); p&permManageGuild == 0 || owner {
+		t.Errorf("permissions %b, owner %t", p, owner)
+	}
+	if p := g.permissionsIn(member{user: 5, roles: []id{2}}, c.channels[3].overwrites, false); p != 0 {
+		t.Errorf("who can't see a channel may %b in it", p)
+	}
+}

@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -151,6 +152,16 @@ func readError(route string, status int, header http.Header, body []byte) *APIEr
 		e.After = retryAfter(header, said.RetryAfter)
 	}
 	return e
+}
+
+// redacted takes the bot's token, and that of an interaction, out of an answer: proxies were seen to repeat what they refuse.
+func (c *Client) redacted(body []byte, interaction string) []byte {
+	for _, token := range []string{c.cfg.Token.Reveal(), interaction} {
+		if token != "" {
+			body = bytes.ReplaceAll(body, []byte(token), []byte("[redacted]"))
+		}
+	}
+	return body
 }
 
 // clip cuts a text to at most maxBytes, never inside a rune, and drops what would break a log line.

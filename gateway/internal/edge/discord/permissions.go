@@ -50,6 +50,15 @@ func (g *guildState) basePermissions(m member) uint64 {
 // permissionsIn are a member's permissions in a channel with these overwrites (a thread's are its parent's). thread
 // says that sending is judged by Send Messages in Threads; then the Send Messages bit tells that.
 func (g *guildState) permissionsIn(m member, overwrites []overwrite, thread bool) uint64 {
+	p := g.granted(m, overwrites)
+	if p == permAll {
+		return p
+	}
+	return implied(p, thread, m.muted)
+}
+
+// granted are the permissions that a member's roles and a channel's overwrites give.
+func (g *guildState) granted(m member, overwrites []overwrite) uint64 {
 	p := g.basePermissions(m)
 	if p == permAll {
 		return p
@@ -71,7 +80,7 @@ func (g *guildState) permissionsIn(m member, overwrites []overwrite, thread bool
 			p = p&^o.deny | o.allow
 		}
 	}
-	return implied(p, thread, m.muted)
+	return p
 }
 
 // implied applies what follows from missing permissions: without View Channel nothing is left, without sending nothing

@@ -58,6 +58,7 @@ type call struct {
 	major   string
 	channel chat.ChannelID // whose refusals are remembered; may be empty
 	body    any
+	token   string // of an interaction, if the path holds one
 }
 
 // checkIDs refuses what is no snowflake before it becomes part of a path: ids of answers come over the bus.
@@ -196,7 +197,7 @@ func (c *Client) send(ctx context.Context, k call, body []byte, b *bucket) (answ
 	c.metrics.request(k.name, strconv.Itoa(got.status))
 	var e *APIError
 	if got.status < 200 || got.status > 299 {
-		e = readError(k.name, got.status, got.header, got.body)
+		e = readError(k.name, got.status, got.header, c.redacted(got.body, k.token))
 	}
 	var wait time.Duration
 	if e != nil {

@@ -180,7 +180,7 @@ func (c *Client) EditSlash(ctx context.Context, token, content string) error {
 		Content         string          `json:"content"`
 		AllowedMentions allowedMentions `json:"allowed_mentions"`
 	}{content, pingOnly("", false)}
-	return c.do(ctx, call{route: routeEditSlash, path: "webhooks/" + app + "/" + url.PathEscape(token) + "/messages/@original", major: token, body: body}, nil)
+	return c.do(ctx, call{route: routeEditSlash, path: "webhooks/" + app + "/" + url.PathEscape(token) + "/messages/@original", major: token, body: body, token: token}, nil)
 }
 
 // FollowupSlash posts another message to a slash command. It is not protected by a nonce (Discord has none there), so
@@ -196,7 +196,7 @@ func (c *Client) FollowupSlash(ctx context.Context, token, content string, ephem
 		Flags           int             `json:"flags,omitempty"`
 	}{content, pingOnly("", false), flagsOf(ephemeral)}
 	var m wireMessage
-	if err := c.do(ctx, call{route: routeFollowup, path: "webhooks/" + app + "/" + url.PathEscape(token), major: token, body: body}, &m); err != nil {
+	if err := c.do(ctx, call{route: routeFollowup, path: "webhooks/" + app + "/" + url.PathEscape(token), major: token, body: body, token: token}, &m); err != nil {
 		return "", err
 	}
 	return chat.MessageID(m.ID), nil

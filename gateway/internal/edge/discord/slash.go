@@ -69,7 +69,7 @@ func (c *Client) deferInteraction(w *wireInteraction, ephemeral bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), deferWithin)
 	defer cancel()
 	body := map[string]any{"type": responseDeferred, "data": map[string]int{"flags": flagsOf(ephemeral)}}
-	err := c.do(ctx, call{route: routeDefer, path: "interactions/" + url.PathEscape(w.ID) + "/" + url.PathEscape(w.Token) + "/callback", body: body}, nil)
+	err := c.do(ctx, call{route: routeDefer, path: "interactions/" + url.PathEscape(w.ID) + "/" + url.PathEscape(w.Token) + "/callback", body: body, token: w.Token}, nil)
 	if e, ok := errors.AsType[*APIError](err); ok && e.Code == codeInteractionAcked {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -39,5 +40,34 @@ func TestTokenStaysAtHome(t *testing.T) {
 	}
 	if _, err := c.rest.Request("GET", "https://discord.com.evil.example/api/v9/users/@me", nil); !errors.Is(err, errElsewhere) {
 		t.Errorf("another host: %v", err)
+	}
+}
+
+// A proxy that repeats what it refuses puts no token into an error, and so into no log.
+func TestNoTokenInWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	home := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/users/@me") || strings.HasSuffix(r.URL.Path, "/applications/@me") {
+			_, _ = w.Write([]byte(`{"id":"7","flags":0}`))
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"code": 50035, "message": strings.Repeat("x", 580) + r.Header.Get("Authorization"), "errors": map[string]string{"path": r.URL.Path},
+		})
+	}))
+	defer home.Close()
+	c, err := New(Config{Token: secret.New("secret-bot-token"), BaseURL: home.URL}, Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.rest.Client.CloseIdleConnections()
+	_, post := c.Post(t.Context(), PostRequest{Channel: "1", Content: "x", Nonce: "n"})
+	edit := c.EditSlash(t.Context(), "secret-interaction", "x")
+	_, follow := c.FollowupSlash(t.Context(), "secret-interaction", "x", true)
+	for name, err := range map[string]error{"post": post, "edit": edit, "follow up": follow} {
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "xxx") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"salamander.dev/gateway/internal/core/outbound"
 	"salamander.dev/shared/bus"
 	"salamander.dev/shared/chat"
+	"salamander.dev/shared/control"
 )
 
 // Queue publishes questions and what changed about them.
@@ -94,6 +95,22 @@ func (r *Records) Posted(ctx context.Context, q chat.QuestionID) (outbound.Recor
 // SetPosted implements [outbound.Records].
 func (r *Records) SetPosted(ctx context.Context, q chat.QuestionID, rec outbound.Record) error {
 	return r.bus.Posted().Put(ctx, string(q), rec)
+}
+
+// Close implements [outbound.Records].
+func (r *Records) Close(ctx context.Context, q chat.QuestionID) (first bool, err error) {
+	return r.bus.Posted().Create(ctx, string(q), outbound.Record{Done: true}, 0)
+}
+
+// DropWaiting removes the questions of a scope from the queue and tells how many of them it ended. One that a worker has in
+// hand is ended by its answer, too: whichever is recorded first counts.
+func (r *Records) DropWaiting(ctx context.Context, scope control.Scope) (ended int, err error) {
+	err = r.bus.DropQuestions(ctx, scope, func(q chat.QuestionID) {
+		if first, err := r.Close(ctx, q); first || err != nil { // it is gone in any case
+			ended++
+		}
+	})
+	return ended, err
 }
 
 // Answered implements [outbound.Records]. One that was forgotten at its asker's wish is none.

@@ -19,7 +19,7 @@ const finishWithin = 2 * time.Second
 // end publishes the answer that ends the question.
 func (j *job) end(ctx context.Context, kind chat.Kind, reason, text string) verdict {
 	a := chat.AnswerTo(j.q, kind, time.Now().UTC())
-	a.Reason, a.Text = reason, text
+	a.Reason, a.Text, a.Attempt = reason, text, j.attempts.Counted
 	if kind != chat.Dropped {
 		a.After = j.memory.Last
 	}

@@ -160,7 +160,7 @@ func (j *job) call(ctx context.Context, g budget.Grant, p Prompt, rest int) (aga
 		return j.failed(ctx, g, e)
 	}
 	a := chat.AnswerTo(j.q, chat.Reply, time.Now().UTC())
-	a.Text, a.After = text, j.memory.Last
+	a.Text, a.After, a.Attempt = text, j.memory.Last, j.attempts.Counted
 	a.Receipt = &chat.Receipt{Key: g.Key, Lease: g.Lease, Prompt: c.PromptTokens, Completion: c.CompletionTokens, Known: c.UsageKnown}
 	if reason, unwanted := j.unwanted(j.q); unwanted { // a stop came while the model spoke
 		return false, j.end(ctx, chat.Dropped, reason, "")
