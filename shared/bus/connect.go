@@ -210,7 +210,10 @@ func (b *Bus) Ready() error {
 	if errors.Is(err, nats.ErrAuthorization) {
 		return errors.New("NATS refuses this user; check NATS_USER, NATS_PASSWORD or NATS_CREDS_FILE")
 	}
-	return fmt.Errorf("NATS is not connected; check NATS_URL and that the server runs (%v)", err)
+	if err == nil {
+		return errors.New("NATS is not connected; check NATS_URL and that the server runs")
+	}
+	return fmt.Errorf("NATS is not connected; check NATS_URL and that the server runs (%w)", err)
 }
 
 // AwaitConnected returns when NATS is connected, or ctx's error.

@@ -136,6 +136,12 @@ func TestMoneyIsCountedByTheProvidersPrice(t *testing.T) {
 		got := w.metric("salamander_budget_used", map[string]string{"key": "primary", "limit": "0.10usd/month"})
 		return got > 0 && got*1e9 < float64(nano)*1.01+1 && got*1e9 > float64(nano)*0.99-1
 	})
+	report, err := k.bus.Budget(k.ctx, control.Order{
+		Command: 9, Verb: control.Budget, Scope: "10", Origin: "10", Channel: "20", By: "30", Ground: control.Owner, At: time.Now(),
+	})
+	if err != nil || len(report.Keys) == 0 || report.Keys[0].Limits[0].Limit != "0.10usd/month" {
+		t.Errorf("the budget says %+v, %v; want the limit as it was written", report, err)
+	}
 }
 
 func TestOtherLimitsRefuseToStart(t *testing.T) {

@@ -206,7 +206,7 @@ func (l *instance) build() (err error) {
 	}
 	l.consumer = l.bus.NewQuestionConsumer(l.cfg.Concurrency, tracedAnswers{l.answers})
 	l.obeyer, err = moderation.New(l.mirror, l.answers, held{l}, l.ledger, store.NewArchive(l.bus, memories), moderation.Config{
-		Instance: l.name, Started: l.started, Epoch: l.epoch, Agreed: l.agreed.Load, Refused: func(o control.Order, err error) {
+		Instance: l.name, Started: l.started, Epoch: l.epoch, Agreed: l.agreed.Load, Spell: l.cfg.LimitText, Refused: func(o control.Order, err error) {
 			l.log.Warn().Err(err).Str("verb", string(o.Verb)).Str("scope", string(o.Scope)).Str("origin", string(o.Origin)).
 				Str("by", string(o.By)).Str("ground", string(o.Ground)).Msg("a control record has no effect")
 		},

@@ -19,7 +19,7 @@ type Audit struct {
 	// What is the command in its canonical form, such as "stop all"; Reason is what its author wrote, as one line.
 	What, Reason string
 	Ground       control.Ground
-	Scope  control.Scope
+	Scope        control.Scope
 	// Effect is what happened, in a few words.
 	Effect string
 	// Refused says that it had no effect because the author may not.

@@ -27,6 +27,11 @@ type result struct {
 // away is the result of a question that nobody could be asked.
 var away = result{text: textAway, effect: "nothing: NATS is away", failed: true}
 
+// alone is the result of a question that a worker answers while there is none.
+func alone(so string) result {
+	return result{text: "None of my workers is running right now, so " + so + ". Please try again later.", effect: "nothing: no worker is running", failed: true}
+}
+
 // control carries out a command that goes over NATS: claim, effect, answer, audit, in this order.
 func (s *Service) control(ctx context.Context, call Call, ground control.Ground) (*Audit, error) {
 	if text := s.unwise(call); text != "" {

@@ -2,6 +2,7 @@ package moderation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,7 +13,10 @@ import (
 // budget shows every key and limit with a forecast.
 func (s *Service) budget(ctx context.Context, o control.Order) (result, error) {
 	report, err := s.books.Budget(ctx, o)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNoWorker):
+		return alone("nobody can tell of the budget"), err
+	case err != nil:
 		return away, err
 	}
 	if len(report.Keys) == 0 {

@@ -2,6 +2,7 @@ package moderation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,7 +43,10 @@ func (e echo) exceptions() string {
 // forget deletes what is stored of the asker in this channel.
 func (s *Service) forget(ctx context.Context, o control.Order) (result, error) {
 	f, err := s.books.Forget(ctx, o)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNoWorker):
+		return alone("nothing was deleted"), err
+	case err != nil:
 		return result{}, err
 	}
 	if f.Error != "" {

@@ -1,6 +1,7 @@
 package moderation_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -121,6 +122,19 @@ func TestForecastWaitsForAPace(t *testing.T) {
 
 // fmtID makes a message id of a number.
 func fmtID(n int) chat.MessageID { return chat.MessageID(fmt.Sprint(n)) }
+
+// Without workers it is said that there are none, and not that NATS is away.
+func TestNoWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.bookErr = fmt.Errorf("ask a worker: %w", moderation.ErrNoWorker)
+	for i, text := range []string{"$budget", "$forget", "$status"} {
+		said, _, err := run(t, w, ownerOfA, text, fmtID(10+i))
+		if !strings.Contains(strings.ToLower(said), "worker") || !strings.Contains(said, "running") || strings.Contains(said, "can't") || !errors.Is(err, moderation.ErrNoWorker) {
+			t.Errorf("%s: said %q, %v", text, said, err)
+		}
+	}
+}
 
 func TestNoKeys(t *testing.T) {
 	t.Parallel()

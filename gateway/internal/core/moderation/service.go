@@ -39,7 +39,10 @@ type Fleet interface {
 	AwaitReboot(ctx context.Context, epoch chat.Snowflake, expected int) (done int, silent []string, err error)
 }
 
-// Books are read for an answer. Safe for concurrent use.
+// ErrNoWorker says that no worker is alive to answer.
+var ErrNoWorker = errors.New("no worker is running")
+
+// Books are read for an answer. Budget and Forget are answered by a worker, or with [ErrNoWorker]. Safe for concurrent use.
 type Books interface {
 	// Waiting counts the open questions of a scope on the bus, those that run right now included.
 	Waiting(ctx context.Context, s control.Scope) (int, error)

@@ -42,7 +42,11 @@ func (s *Service) status(ctx context.Context, call Call, o control.Order) (resul
 	pieces := []piece{first}
 	if report, err := s.books.Budget(ctx, o); err != nil {
 		missing = errors.Join(missing, err)
-		pieces[0].notes = append(pieces[0].notes, "The budget can't be read right now.")
+		why := "The budget can't be read right now."
+		if errors.Is(err, ErrNoWorker) {
+			why = "No worker is running, so nobody can tell of the budget."
+		}
+		pieces[0].notes = append(pieces[0].notes, why)
 	} else {
 		pieces = append(pieces, keys(report, unsaid)...)
 	}

@@ -140,12 +140,21 @@ func (r *Reins) Waiting(ctx context.Context, s control.Scope) (int, error) {
 
 // Budget implements [moderation.Books].
 func (r *Reins) Budget(ctx context.Context, o control.Order) (control.BudgetReport, error) {
-	return r.bus.Budget(ctx, o)
+	report, err := r.bus.Budget(ctx, o)
+	return report, noWorker(err)
+}
+
+func noWorker(err error) error {
+	if errors.Is(err, bus.ErrNoWorker) {
+		return moderation.ErrNoWorker
+	}
+	return err
 }
 
 // Forget implements [moderation.Books].
 func (r *Reins) Forget(ctx context.Context, o control.Order) (control.Forgotten, error) {
-	return r.bus.Forget(ctx, o)
+	f, err := r.bus.Forget(ctx, o)
+	return f, noWorker(err)
 }
 
 var (

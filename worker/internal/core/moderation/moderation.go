@@ -65,6 +65,8 @@ type Config struct {
 	Settle time.Duration
 	// Agreed says whether this process holds the limits in the budget's documents. Default never.
 	Agreed func() bool
+	// Spell writes a limit of a key as its settings do. Default: in one form for all.
+	Spell func(key string, l budget.Limit) string
 	// Refused is told of orders without effect; nil: nobody.
 	Refused func(control.Order, error)
 }
@@ -89,6 +91,9 @@ func New(mirror Mirror, runs Runs, held Held, books Books, archive Archive, cfg 
 	}
 	if cfg.Agreed == nil {
 		cfg.Agreed = func() bool { return false }
+	}
+	if cfg.Spell == nil {
+		cfg.Spell = func(_ string, l budget.Limit) string { return l.String() }
 	}
 	if cfg.Refused == nil {
 		cfg.Refused = func(control.Order, error) {}
@@ -149,7 +154,7 @@ func (s *Service) Budget(ctx context.Context, o control.Order) (control.BudgetRe
 	if err != nil {
 		return control.BudgetReport{}, err
 	}
-	return Report(views, time.Now().UTC()), nil
+	return Report(views, time.Now().UTC(), s.cfg.Spell), nil
 }
 
 // Forget deletes what is stored of a person, or of a server that the bot has left.
