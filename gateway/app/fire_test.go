@@ -8,10 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"salamander.dev/gateway/internal/core/inbound"
 	"salamander.dev/gateway/internal/core/outbound"
+	"salamander.dev/gateway/internal/edge/discord"
 	"salamander.dev/gateway/internal/edge/store"
 	"salamander.dev/shared/chat"
 	"salamander.dev/shared/control"
+	"salamander.dev/shared/secret"
 	"salamander.dev/shared/sim/discordsim"
 )
 
@@ -228,6 +233,46 @@ func TestMissingPermissionsAreSaidOnceAndClearly(t *testing.T) {
 	})
 	if !g.log.has("an answer could not be posted", "Send Messages", `"prompt":"can you speak?"`) || !g.log.has("posted in another way", "Read Message History") {
 		t.Error("the log does not say what to do")
+	}
+}
+
+// A permission that is missing for a moment costs the answer that meets it, and no other.
+func TestARefusalIsNotHeldAgainstTheNextAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.work(nil)
+	g := s.start()
+	s.sim.Inject(discordsim.Fault{Route: "POST /channels/{channel}/messages", Status: 403, Code: 50013, Times: 2}) // with and without a reference
+	s.say("refused")
+	eventually(t, "one fails", func() bool { return g.metric("salamander_replies_total", "failed") == 1 })
+	s.answered(s.say("heard again"))
+	if n := s.sim.PendingFaults(); n != 0 {
+		t.Errorf("%d of two refusals were never asked for", n)
+	}
+}
+
+// A crowd is told all at once, and nobody waits at the end for what can't be said in time.
+func TestACrowdIsTold(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.sim.Inject(discordsim.Fault{Route: "POST /channels/{channel}/messages", Status: 503, Times: -1})
+	log := &journal{}
+	client, err := discord.New(discord.Config{Token: secret.New(discordsim.DefaultToken), BaseURL: s.sim.URL()}, discord.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWords(client, zerolog.New(log))
+	for i := range 1000 {
+		w.Say(inbound.Message{ID: chat.MessageID(fmt.Sprint(1000 + i)), Channel: chat.ChannelID(s.world.Channel.String())}, inbound.TooMany, "enough")
+	}
+	if n := w.lanes.Len(); n != 1000 || log.has("dropped") {
+		t.Errorf("%d of 1000 wait", n)
+	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	w.close(over)
+	if n := w.lanes.Len(); n != 0 {
+		t.Errorf("%d still wait", n)
 	}
 }
 

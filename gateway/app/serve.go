@@ -66,7 +66,7 @@ func (a *App) serve(intake, work context.Context) error {
 	a.poster.Wait()
 	a.desk.Wait()
 	a.reins.close()
-	a.words.close()
+	a.words.close(work)
 	a.typist.Close()
 	save, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 
 // Bounds of words that are said beside answers.
 const (
-	maxWords   = 256
+	maxWords   = 5000 // a crowd that is told all at once
 	wordWithin = 20 * time.Second
 )
 
@@ -24,16 +24,20 @@ type words struct {
 	client *discord.Client
 	log    zerolog.Logger
 	lanes  *lane.Group[chat.ChannelID]
+	ctx    context.Context // ends when nothing more is said
+	stop   context.CancelFunc
 }
 
 func newWords(c *discord.Client, log zerolog.Logger) *words {
-	return &words{client: c, log: log, lanes: lane.New[chat.ChannelID](maxWords)}
+	w := &words{client: c, log: log, lanes: lane.New[chat.ChannelID](maxWords)}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	return w
 }
 
 // Say implements [inbound.Voice].
 func (w *words) Say(m inbound.Message, word inbound.Word, text string) {
 	ok := w.lanes.Try(m.Channel, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), wordWithin)
+		ctx, cancel := context.WithTimeout(w.ctx, wordWithin)
 		defer cancel()
 		_, err := w.client.Post(ctx, discord.PostRequest{
 			Channel: m.Channel, Content: text, ReplyTo: m.ID, Nonce: outbound.Nonce(string(m.ID), string(word)), MentionUser: m.Author,
@@ -51,9 +55,12 @@ func (w *words) Say(m inbound.Message, word inbound.Word, text string) {
 	}
 }
 
-func (w *words) close() {
+// close says what waits, until ctx ends.
+func (w *words) close(ctx context.Context) {
+	defer context.AfterFunc(ctx, w.stop)()
 	w.lanes.Close()
 	w.lanes.Wait()
+	w.stop()
 }
 
 // about adds what every line about a question carries.

@@ -22,7 +22,7 @@ type History interface {
 // Bounds of one catch-up.
 const (
 	parallelFetches   = 4
-	maxMissed         = 500         // messages of one channel
+	maxFetched        = 500         // messages of one channel at a time
 	maxDirectChannels = 500         // direct-message channels, those heard last first
 	guildsWithin      = time.Minute // how long a new session waits for its servers before the mark goes on
 )

@@ -292,6 +292,36 @@ func TestWhatCantBeFetchedIsTriedAgainAndStaysBelowTheMark(t *testing.T) {
 	})
 }
 
+// More was missed than is fetched at a time: all of it is caught up on, and what came after the session began is not.
+func TestAllThatWasMissedIsCaughtUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d, w := setup(t)
+		var missed []Message
+		var want []chat.MessageID
+		begin := time.Now().Add(-50 * time.Second)
+		for i := range 1200 {
+			m := said(chat.MessageID(chat.SnowflakeAt(begin.Add(time.Duration(i) * 20 * time.Millisecond)).String()))
+			m.Author = chat.UserID(fmt.Sprint(1000 + i))
+			missed, want = append(missed, m), append(want, m.ID)
+		}
+		missed = append(missed, said(id(5)))
+		w.history = func(_ context.Context, c chat.ChannelID, after chat.MessageID) ([]Message, error) {
+			if c != "20" {
+				return nil, nil
+			}
+			from := slices.IndexFunc(missed, func(m Message) bool { return m.ID.Snowflake() > after.Snowflake() })
+			return missed[from:min(from+maxFetched, len(missed))], nil
+		}
+		connect(t, d, id(-20))
+		time.Sleep(time.Minute)
+		got := w.got()
+		slices.Sort(got) // users don't wait for each other
+		if !slices.Equal(got, want) {
+			t.Errorf("%d published, want %d", len(got), len(want))
+		}
+	})
+}
+
 func TestWhatNeverPassesIsNotTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		d, w := setup(t)

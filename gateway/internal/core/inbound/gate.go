@@ -143,23 +143,27 @@ func (d *Desk) fetch(ctx context.Context, c chat.ChannelID, s *gap) error {
 		case <-fetching.Done():
 		}
 	}()
-	missed, err := d.d.History.MessagesAfter(fetching, c, chat.MessageID(s.after.String()), maxMissed)
-	for _, m := range missed {
-		if d.closed() {
+	for {
+		missed, err := d.d.History.MessagesAfter(fetching, c, chat.MessageID(s.after.String()), maxFetched)
+		for _, m := range missed {
+			if d.closed() {
+				return err
+			}
+			id := m.ID.Snowflake()
+			if id > s.upto {
+				return nil // said after the session began: it comes by itself, and so does what follows
+			}
+			m.Guild, m.CaughtUp = s.guild, id < s.began
+			d.admit(ctx, m, d.marks.begin(d.home(m.Guild), m)) // past the gate: live ones wait for it
+			s.after = id
+		}
+		if err != nil && !d.closed() {
+			d.d.Watcher.Trouble(Message{Guild: s.guild, Channel: c, CaughtUp: true}, err)
+		}
+		if err != nil || len(missed) < maxFetched {
 			return err
 		}
-		id := m.ID.Snowflake()
-		if id > s.upto {
-			break // said after the session began: it comes by itself
-		}
-		m.Guild, m.CaughtUp = s.guild, id < s.began
-		d.admit(ctx, m, d.marks.begin(d.home(m.Guild), m)) // past the gate: live ones wait for it
-		s.after = id
 	}
-	if err != nil && !d.closed() {
-		d.d.Watcher.Trouble(Message{Guild: s.guild, Channel: c, CaughtUp: true}, err)
-	}
-	return err
 }
 
 // finish takes the gate away once nothing is left to fetch and what waited has passed.

@@ -10,11 +10,11 @@ import (
 // Discord bans an address for a while after 10,000 requests in 10 minutes that were answered with 401, 403 or 429
 // (scope shared excepted; Discord, Rate Limits, "Invalid Request Limit").
 const (
-	invalidSoft = 2500 // typing and other niceties stop
+	invalidSoft = 2500 // typing and other niceties stop, and what is refused already is not tried again
 	invalidHard = 9000 // everything stops until the count falls
 )
 
-// forbiddenFor is how long a refused channel is not asked again; a change of permissions forgets it at once.
+// forbiddenFor is how long a refusal of a channel's is remembered; a change of permissions forgets it at once.
 const forbiddenFor = time.Minute
 
 // maxForbidden bounds the refused channels that are remembered.

@@ -101,7 +101,8 @@ func TestShieldPausesAll(t *testing.T) {
 	}
 }
 
-// A refused channel is not asked again for a while, and at once when permissions change.
+// A refused channel is asked again with every answer, until Discord's ban is near; then not for a while, but at once when
+// permissions change.
 func TestRemembersRefusals(t *testing.T) {
 	t.Parallel()
 	b := newBot(t, &discordsim.Server{}, quick()).start()
@@ -117,7 +118,12 @@ func TestRemembersRefusals(t *testing.T) {
 		_, err := b.Post(b.ctx(), PostRequest{Channel: channelID(b.w.Channel), Content: "x", Nonce: "n"})
 		return err
 	}
-	for range 5 {
+	for n := range 10 {
+		if n == 5 {
+			for range invalidSoft {
+				b.noteInvalid("x")
+			}
+		}
 		if err := post(); outbound.ClassOf(err) != outbound.ClassForbidden {
 			t.Fatal(err)
 		}
@@ -125,8 +131,8 @@ func TestRemembersRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := b.sim.Counts().Invalid; n != 1 {
-		t.Errorf("%d refused requests, want 1", n)
+	if n := b.sim.Counts().Invalid; n != 5 {
+		t.Errorf("%d refused requests, want 5", n)
 	}
 	if err := b.sim.SetOverwrites(b.w.Channel); err != nil {
 		t.Fatal(err)

@@ -137,14 +137,16 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte) (answer, *API
 	return c.send(ctx, k, body, b)
 }
 
-// allowed refuses what would be in vain, or would get the bot banned.
+// allowed refuses what would get the bot banned. What a channel refused a moment ago is asked again all the same, since a
+// permission may be back and an answer is worth the try; until so much was refused that nothing may be tried in vain.
 func (c *Client) allowed(k call) *APIError {
-	if k.channel != "" {
+	n := c.guard.count(time.Now())
+	if k.channel != "" && n >= invalidSoft {
 		if err := c.guard.refused(k.name, k.channel); err != nil {
 			return err
 		}
 	}
-	if n := c.guard.count(time.Now()); n >= invalidHard {
+	if n >= invalidHard {
 		return &APIError{Route: k.name, Class: outbound.ClassRetry, After: time.Minute, Unsent: true,
 			Detail: fmt.Sprintf("held back: %d requests were refused within 10 minutes, and Discord bans at 10,000", n)}
 	}
