@@ -59,11 +59,12 @@ func newReins(a *App) (*reins, error) {
 		rules:  rules(a.cfg),
 		mirror: a.mirror, client: a.discord, log: a.log, content: a.content, lanes: lane.New[commander](maxCommands),
 	}
+	r.rules.Bot = func() chat.UserID { return a.desk.Bot() }
 	r.closing, r.stopBackground = context.WithCancel(context.Background())
 	hands := store.NewReins(a.bus, a.mirror, a.meters.dropped)
 	var err error
 	r.service, err = moderation.New(hands, hands, hands, hands, voice{a.discord, a.cfg.AuditChannel},
-		moderation.Config{Rules: r.rules, Bot: func() chat.UserID { return a.desk.Bot() }})
+		moderation.Config{Rules: r.rules, Bot: r.rules.Bot})
 	return r, err
 }
 

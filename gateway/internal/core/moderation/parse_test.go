@@ -7,6 +7,7 @@ import (
 
 	"salamander.dev/gateway/internal/core/inbound"
 	"salamander.dev/gateway/internal/core/moderation"
+	"salamander.dev/shared/chat"
 )
 
 func TestParse(t *testing.T) {
@@ -288,5 +289,20 @@ func TestEphemeral(t *testing.T) {
 	}
 	if !rules.EphemeralFor(inbound.Slash{Guild: serverA, Command: "mute", AuthorIsOwner: true}) {
 		t.Error("/mute: everybody sees a hint")
+	}
+}
+
+// A command may stand behind mentions of the bot. A word that is no command is a question there.
+func TestACommandBehindAMention(t *testing.T) {
+	t.Parallel()
+	r := moderation.Rules{Prefix: "$", Bot: func() chat.UserID { return "7" }}
+	for text, want := range map[string]moderation.Name{
+		"<@7> $ignore this": moderation.Ignore, "<@!7>$stop": moderation.Stop, " <@7> <@7>\n$help": moderation.Help,
+		"<@7> $5 for a coffee?": "", "<@7> $home is where?": "", "<@7> $stpo": "", "<@8> $stop": "", "hey <@7> $stop": "",
+	} {
+		call, ok := r.FromMessage(inbound.Message{Author: "1", AuthorIsUser: true, Guild: "2", Content: text})
+		if ok != (want != "") || call.Command.Name != want {
+			t.Errorf("%q is %q (%t), want %q", text, call.Command.Name, ok, want)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package moderation
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 
 	"salamander.dev/gateway/internal/core/inbound"
 	"salamander.dev/shared/chat"
@@ -24,6 +26,8 @@ type Rules struct {
 	ModeratorRoles []string
 	// Operators is OPERATOR_USER_IDS.
 	Operators []chat.UserID
+	// Bot returns the bot's own id, empty as long as it isn't known. Default: never known.
+	Bot func() chat.UserID
 }
 
 // Actor is who commands, with the grounds that they have in the server where they do.
@@ -74,6 +78,11 @@ func (r Rules) FromMessage(m inbound.Message) (Call, bool) {
 		return Call{}, false
 	}
 	c, ok := Parse(r.Prefix, m.Content)
+	if rest, led := r.afterMention(m.Content); !ok && led {
+		if c, ok = Parse(r.Prefix, rest); c.Name == Unknown { // a question may begin with any word
+			ok = false
+		}
+	}
 	if !ok {
 		return Call{}, false
 	}
@@ -88,6 +97,24 @@ func (r Rules) FromMessage(m inbound.Message) (Call, bool) {
 		},
 		Command: c,
 	}, true
+}
+
+// afterMention is what follows mentions of the bot at the beginning: some write them in front of everything.
+func (r Rules) afterMention(text string) (rest string, led bool) {
+	if r.Bot == nil || r.Bot() == "" {
+		return text, false
+	}
+	for {
+		text = strings.TrimLeftFunc(text, unicode.IsSpace)
+		rest, ok := strings.CutPrefix(text, "<@"+string(r.Bot())+">")
+		if !ok {
+			rest, ok = strings.CutPrefix(text, "<@!"+string(r.Bot())+">")
+		}
+		if !ok {
+			return text, led
+		}
+		text, led = rest, true
+	}
 }
 
 // FromSlash reads a slash command.
