@@ -13,15 +13,18 @@ import (
 const maxModels = 16 << 20
 
 type modelEntry struct {
-	ID        string `json:"id"`
-	Providers []struct {
-		Name    string `json:"provider"`
-		Status  string `json:"status"`
-		Pricing *struct {
-			Input  dollars `json:"input"`
-			Output dollars `json:"output"`
-		} `json:"pricing"`
-	} `json:"providers"`
+	ID        string            `json:"id"`
+	Providers []json.RawMessage `json:"providers"`
+}
+
+// provider is one that serves a model. A price of which a half is missing is none.
+type provider struct {
+	Name    string `json:"provider"`
+	Status  string `json:"status"`
+	Pricing *struct {
+		Input  *dollars `json:"input"`
+		Output *dollars `json:"output"`
+	} `json:"pricing"`
 }
 
 // dollars per million tokens, as a number or a number in quotes.
@@ -39,7 +42,8 @@ func (d *dollars) UnmarshalJSON(data []byte) error {
 
 // Prices asks GET <base>/models what the model costs, in dollars per million tokens. For model:provider it is that
 // provider's price. Else the router may choose any, and may change its mind: then it is the highest price among the
-// live providers, for input and output each, so that no call costs more. Providers that tell no price are left out.
+// live providers, for input and output each, so that no call costs more. Providers that tell no price, or one that can't be
+// read, are left out.
 // Failures of the request are *answer.CallError.
 func (c *Client) Prices(ctx context.Context, key string) (in, out float64, err error) {
 	r, fail := errand{client: c, method: http.MethodGet, url: c.models, key: key, maxBody: maxModels}.run(ctx)
@@ -56,10 +60,10 @@ func findPrices(body []byte, model string) (in, out float64, err error) {
 	if json.Unmarshal(body, &list) != nil || list.Data == nil {
 		return 0, 0, fmt.Errorf("read prices: the list of models can't be read")
 	}
-	id, provider, _ := strings.Cut(model, ":")
-	switch provider {
+	id, only, _ := strings.Cut(model, ":")
+	switch only {
 	case "fastest", "cheapest", "preferred": // how to choose, not whom
-		provider = ""
+		only = ""
 	}
 	for _, raw := range list.Data {
 		var named struct {
@@ -72,23 +76,25 @@ func findPrices(body []byte, model string) (in, out float64, err error) {
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return 0, 0, fmt.Errorf("read prices: model %q: an entry can't be read", id)
 		}
-		return m.prices(provider)
+		return m.prices(only)
 	}
 	return 0, 0, fmt.Errorf("read prices: model %q is not in the list", id)
 }
 
-func (m modelEntry) prices(provider string) (in, out float64, err error) {
+func (m modelEntry) prices(only string) (in, out float64, err error) {
 	found := false
-	for _, p := range m.Providers {
-		if p.Pricing == nil || provider != "" && p.Name != provider || provider == "" && p.Status == "error" {
+	for _, raw := range m.Providers {
+		var p provider
+		if json.Unmarshal(raw, &p) != nil || p.Pricing == nil || p.Pricing.Input == nil || p.Pricing.Output == nil ||
+			only != "" && p.Name != only || only == "" && p.Status == "error" {
 			continue
 		}
 		found = true
-		in, out = max(in, float64(p.Pricing.Input)), max(out, float64(p.Pricing.Output))
+		in, out = max(in, float64(*p.Pricing.Input)), max(out, float64(*p.Pricing.Output))
 	}
 	switch {
-	case !found && provider != "":
-		return 0, 0, fmt.Errorf("read prices: provider %q tells no price for model %q", provider, m.ID)
+	case !found && only != "":
+		return 0, 0, fmt.Errorf("read prices: provider %q tells no price for model %q", only, m.ID)
 	case !found:
 		return 0, 0, fmt.Errorf("read prices: no live provider tells a price for model %q", m.ID)
 	}

@@ -42,16 +42,22 @@ func TestPricesThatCannotBeRead(t *testing.T) {
 	for body, problem := range map[string]string{
 		`{}`: "can't be read", `nope`: "can't be read",
 		`{"data":[1,{"id":"m"}]}`: "no live provider",
-		`{"data":[{"id":"m","providers":[{"provider":"p","pricing":{"input":-1,"output":1}}]}]}`:         "an entry can't be read",
+		`{"data":[{"id":"m","providers":[{"provider":"p","pricing":{"input":-1,"output":1}}]}]}`:         "no live provider tells a price",
 		`{"data":[{"id":"m","providers":[{"provider":"p","status":"error","pricing":{"input":1}}]}]}`:    "no live provider",
-		`{"data":[{"id":"m","providers":[{"provider":"p","pricing":{"input":"nan","output":1}}]}]}`:      "an entry can't be read",
+		`{"data":[{"id":"m","providers":[{"provider":"p","pricing":{"input":"nan","output":1}}]}]}`:      "no live provider tells a price",
 		`{"data":[{"id":"other","providers":"odd"},{"id":"x"}]}`:                                         "not in the list",
-		`{"data":[{"id":"m","providers":[{"provider":"p","pricing":{"input":"0.1","output":"1e99"}}]}]}`: "an entry can't be read",
+		`{"data":[{"id":"m","providers":[{"provider":"p","pricing":{"input":"0.1","output":"1e99"}}]}]}`: "no live provider tells a price",
 	} {
 		c, _ := stage(t, Config{Model: "m"}, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, body) })
 		if in, out, err := c.Prices(t.Context(), "one"); err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%s: %v, %v, %v", body, in, out, err)
 		}
+	}
+	odd := `{"data":[{"id":"m","providers":[{"provider":"a","pricing":{"input":null,"output":2}},{"provider":"b","pricing":{"input":1}},
+		{"provider":"c","pricing":"free"},7,{"provider":"good","pricing":{"input":0.1,"output":0.2}}]}]}`
+	readable, _ := stage(t, Config{Model: "m"}, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, odd) })
+	if in, out, err := readable.Prices(t.Context(), "one"); in != 0.1 || out != 0.2 || err != nil {
+		t.Errorf("beside odd providers: %v, %v, %v", in, out, err)
 	}
 	c, _ := stage(t, Config{Model: "m"}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/models" || r.Method != http.MethodGet || r.Header.Get("Authorization") != "Bearer "+oneToken {
