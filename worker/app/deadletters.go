@@ -81,7 +81,7 @@ func listLetters(ctx context.Context, b *bus.Bus, out io.Writer) error {
 func replay(ctx context.Context, b *bus.Bus, ids []string, out io.Writer) error {
 	var letters []chat.DeadLetter
 	if err := b.DeadLetters(ctx, func(s bus.StoredLetter) bool {
-		if len(ids) == 0 || slices.Contains(ids, string(s.Letter.Question.ID)) {
+		if len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return names(id, s.Letter) }) {
 			letters = append(letters, s.Letter)
 		}
 		return true
@@ -89,7 +89,7 @@ func replay(ctx context.Context, b *bus.Bus, ids []string, out io.Writer) error 
 		return err
 	}
 	for _, id := range ids {
-		if !slices.ContainsFunc(letters, func(l chat.DeadLetter) bool { return string(l.Question.ID) == id }) {
+		if !slices.ContainsFunc(letters, func(l chat.DeadLetter) bool { return names(id, l) }) {
 			return fmt.Errorf("%s: no such dead letter; see 'worker deadletters list'", id)
 		}
 	}
@@ -100,14 +100,40 @@ func replay(ctx context.Context, b *bus.Bus, ids []string, out io.Writer) error 
 			fmt.Fprintf(out, "skipped %q: it can't be read as a question; 'purge' removes it\n", l.Question.ID)
 			continue
 		}
-		if _, err := b.PublishQuestion(ctx, q); err != nil {
+		q, running, err := askAgain(ctx, b, q)
+		switch {
+		case err != nil:
 			return fmt.Errorf("ask %s again (%d asked before it): %w", l.Question.ID, asked, err)
+		case running:
+			fmt.Fprintf(out, "skipped %s: it is being asked as %s already\n", l.Question.ID, q.ID)
+			continue
 		}
 		asked++
 		fmt.Fprintf(out, "asked %s again as %s\n", l.Question.ID, q.ID)
 	}
 	fmt.Fprintf(out, "%d asked again; a letter leaves the list when its replay was answered\n", asked)
 	return nil
+}
+
+// names says whether an id means a letter: its own, or that of the question that was asked at first.
+func names(id string, l chat.DeadLetter) bool {
+	base, _ := answer.Replay(l.Question.ID)
+	return id == string(l.Question.ID) || id == string(base)
+}
+
+// askAgain asks under the first number that has not ended yet: a replay that ended in an apology, or was dropped by a stop,
+// leaves the letter where it is. running says that the one without an end is in the queue already.
+func askAgain(ctx context.Context, b *bus.Bus, q chat.Question) (asked chat.Question, running bool, err error) {
+	base, n := answer.Replay(q.ID)
+	for ; ; n++ {
+		q.ID = answer.ReplayID(base, n)
+		if _, ended, err := b.Answered(ctx, q); err != nil || !ended {
+			if err == nil {
+				running, err = b.PublishQuestion(ctx, q)
+			}
+			return q, running, err
+		}
+	}
 }
 
 // again is the next replay of a question; ok is false for what is not complete.

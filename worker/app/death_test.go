@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"salamander.dev/shared/chat"
+	"salamander.dev/shared/control"
 	"salamander.dev/shared/sim/hfsim"
 	"salamander.dev/worker/internal/core/answer"
 )
@@ -188,6 +189,29 @@ func TestAReplayIsAnsweredInAddition(t *testing.T) {
 	if a := k.want(second, chat.Reply, "echo: try me"); a.Message != q.Message {
 		t.Errorf("the replay answers message %s, want %s", a.Message, q.Message)
 	}
+	k.await("the letters are gone", func() bool { return len(k.letters()) == 0 })
+}
+
+// A replay that ends without an answer and without a letter of its own can be replayed again.
+func TestAReplayThatWasDroppedIsReplayedAgain(t *testing.T) {
+	k := setup(t, nil)
+	k.start(nil)
+	k.hf.Inject(hfsim.Fault{Kind: hfsim.Invalid, Count: 1})
+	q := question("7", "try me")
+	k.ask(q)
+	k.want(q, chat.Fallback, "")
+	k.obey(k.order(control.Stop, "10"))
+	k.command("deadletters", "replay")
+	first := q
+	first.ID = answer.ReplayID(q.ID, 1)
+	k.want(first, chat.Dropped, "")
+	k.obey(k.order(control.Start, "10"))
+	if out := k.command("deadletters", "replay", string(q.ID)); !strings.Contains(out, "-r2") {
+		t.Errorf("replay: %s", out)
+	}
+	second := q
+	second.ID = answer.ReplayID(q.ID, 2)
+	k.want(second, chat.Reply, "echo: try me")
 	k.await("the letters are gone", func() bool { return len(k.letters()) == 0 })
 }
 
