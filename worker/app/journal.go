@@ -37,7 +37,15 @@ func (j *journal) Called(r answer.CallReport) {
 	}
 	about(j.log.Warn(), r.Question).Str("key", r.Grant.Key).Dur("took_ms", r.Took).Int("attempt", r.Attempt).
 		Str("class", string(r.Err.Class)).Int("status", r.Err.Status).Str("request_id", r.Err.RequestID).
-		Str("provider", r.Err.Provider).Err(r.Err).Msg("a model call failed")
+		Str("provider", r.Err.Provider).Err(j.told(r.Err, false)).Msg("a model call failed")
+}
+
+// told is a failed call as the policy lets it stand in a line: what a provider says may repeat what people wrote.
+func (j *journal) told(e *answer.CallError, failed bool) error {
+	if j.content == logging.Always || (failed && j.content == logging.Failures) {
+		return e
+	}
+	return e.Plain()
 }
 
 // Ended implements answer.Journal.
@@ -56,7 +64,7 @@ func (j *journal) Ended(r answer.Report) {
 		e.Str("key", a.Receipt.Key)
 	}
 	if r.Err != nil {
-		e.Str("key", r.Err.Key).Int("status", r.Err.Status).Str("request_id", r.Err.RequestID).Err(r.Err)
+		e.Str("key", r.Err.Key).Int("status", r.Err.Status).Str("request_id", r.Err.RequestID).Err(j.told(r.Err, failed))
 	}
 	text := j.content.Always
 	if failed {
@@ -86,7 +94,8 @@ var sentences = map[chat.Kind]string{
 // Buried implements answer.Journal.
 func (j *journal) Buried(l chat.DeadLetter) {
 	j.metrics.buried.WithLabelValues(l.Reason).Inc()
-	e := about(j.log.Error(), l.Question).Str("reason", l.Reason).Str("cause", l.Cause).Int("attempts", l.Attempts).Str("key", l.Key)
+	e := about(j.log.Error(), l.Question).Str("reason", l.Reason).Int("attempts", l.Attempts).Str("key", l.Key)
+	j.content.Failure(e, "cause", l.Cause)
 	if l.Raw != "" {
 		j.content.Failure(e, "raw", l.Raw)
 	}

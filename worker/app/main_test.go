@@ -91,6 +91,7 @@ func TestTextStandsWhereItMay(t *testing.T) {
 			s := newStranger(t, k)
 			s.on("sunny", says(429, `{"error":"slow down, asked about sunny places"}`), says(401, "who says sunny?"), answers(`{"choices":[{"message":{"content":"beaches"}}]}`))
 			s.on("broken", answers(`{"choices":[{"message":{"content":"<think>mumble</think>"}}]}`))
+			s.on("odd", says(400, `{"error":"bad input: PLATYPUS, cut sh…"}`))
 			k.env["HF_API_KEYS"] += ",third=hf_third_token"
 			w := k.start(nil)
 			good, bad := question("7", "sunny places?"), question("8", "broken places?")
@@ -99,6 +100,9 @@ func TestTextStandsWhereItMay(t *testing.T) {
 			k.want(good, "reply", "beaches")
 			k.ask(bad)
 			k.want(bad, "fallback", "")
+			odd := question("9", "an odd platypus, cut short")
+			k.ask(odd)
+			k.want(odd, "fallback", "")
 			k.empty()
 			contains := func(id, text string) bool {
 				for _, m := range logLines(t, w, id) {
@@ -121,6 +125,15 @@ func TestTextStandsWhereItMay(t *testing.T) {
 			for _, text := range []string{"broken places?", "mumble", "my words"} {
 				if got := contains(string(bad.ID), text); got != want.failed {
 					t.Errorf("%q of the failed question is in the log: %v", text, got)
+				}
+			}
+			// What a provider says may repeat what was asked, in whatever form.
+			if got := contains(string(odd.ID), "PLATYPUS"); got != want.failed {
+				t.Errorf("what the provider said of a failed question is in the log: %v", got)
+			}
+			for _, text := range []string{"slow down", "who says"} {
+				if got := contains(string(good.ID), text); got != want.answered {
+					t.Errorf("what the provider said of a question that was answered (%q) is in the log: %v", text, got)
 				}
 			}
 			for _, m := range logLines(t, w, string(good.ID)) {

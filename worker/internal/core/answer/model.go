@@ -78,7 +78,8 @@ const (
 	Fatal Class = "fatal"
 )
 
-// CallError is a failed call. Its text holds no key and no request, so it may be logged as it is; it is for operators.
+// CallError is a failed call. Its text holds no key and no request; where texts of people may not be logged, neither may what is
+// Quoted. It is for operators.
 type CallError struct {
 	Class  Class
 	Status int // HTTP status; 0 when no answer came
@@ -89,6 +90,7 @@ type CallError struct {
 	// then, the whole reservation may be given back.
 	Sent      bool
 	Message   string // what the other side said, or what went wrong; one line, at most 300 runes, no secrets
+	Quoted    bool   // Message is the other side's words, which may repeat what people wrote
 	Key       string // the name of the key that was used
 	RequestID string // the provider's id of this request; may be empty
 	Provider  string // who served it, behind a router; may be empty
@@ -109,6 +111,16 @@ func (e *CallError) Error() string {
 		fmt.Fprintf(&b, " (request %s)", e.RequestID)
 	}
 	return b.String()
+}
+
+// Plain is the error without the other side's words.
+func (e *CallError) Plain() error {
+	if !e.Quoted {
+		return e
+	}
+	p := *e
+	p.Message, p.Quoted = "", false
+	return &p
 }
 
 // Unwrap makes errors.Is(err, context.Canceled) and errors.Is(err, context.DeadlineExceeded) work.

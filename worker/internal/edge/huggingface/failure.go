@@ -42,6 +42,7 @@ func (e errand) refusal(r response) *answer.CallError {
 		told.message = "redirects are not followed; check the base URL (" + http.StatusText(r.status) + ")"
 	}
 	fail := e.failure(r, class, told.message)
+	fail.Quoted = fail.Quoted && r.status/100 != 3
 	switch {
 	case class == answer.RateLimited:
 		fail.RetryAfter = min(told429(r.header, time.Now()), maxCooling)
@@ -59,7 +60,8 @@ func (e errand) unsent(message string) *answer.CallError {
 // failure is a failed call to which an answer came.
 func (e errand) failure(r response, class answer.Class, message string) *answer.CallError {
 	fail := &answer.CallError{Class: class, Status: r.status, Sent: true, Key: e.key}
-	fail.Message = cmp.Or(e.client.redact.message(message, e.prompt), http.StatusText(r.status), "no reason told")
+	said := e.client.redact.message(message, e.prompt)
+	fail.Message, fail.Quoted = cmp.Or(said, http.StatusText(r.status), "no reason told"), said != ""
 	fail.RequestID, fail.Provider = e.ids(r)
 	return fail
 }
