@@ -106,12 +106,11 @@ func (m *machine) codeByte(b byte) {
 	}
 }
 
-// backtick counts to three, which opens or closes a code block. A block that is never
-// closed reaches to the end, as in CommonMark.
+// backtick counts to three, which opens or closes a code block.
 func (m *machine) backtick() {
 	n := m.ticks + 1
 	m.emit('`')
-	if m.ticks = n; n < 3 {
+	if m.ticks = n; n < 3 || m.unclosed {
 		return
 	}
 	m.ticks = 0
@@ -119,6 +118,20 @@ func (m *machine) backtick() {
 	m.edge = len(m.out)
 	m.link = link{}
 	m.open = m.open[:0]
+	m.before = m.removed // names and other replacements hold no backtick, so that used is behind this one
+	m.reopen = m.used
+}
+
+// plain goes back behind the ``` that opened the code block in which in ended: as in Discord, a block that is
+// never closed is none, and what follows is text. It returns the byte of in to go on from. That happens once, as
+// no ``` opens a block from then on, also if removals make another one. When the text is sanitized again, that other
+// one closes a block; code is changed in less than text is, so that what was made even as text stays as it is.
+func (m *machine) plain() int {
+	*m = machine{
+		in: m.in, out: m.out[:m.edge], names: m.names, used: m.reopen, open: m.open[:0], removed: m.before,
+		edge: m.edge, unclosed: true,
+	}
+	return m.used
 }
 
 // space takes white space other than line breaks.

@@ -75,7 +75,8 @@ const maxKeptBytes = 64 << 10
 // on what comes later in in. Markup, links, keycaps are found by looking back over out when their
 // last rune comes. So whatever a removal brings together is found, and every prefix of out
 // is a text that would pass unchanged: that is why Text is idempotent. A flag
-// that out does not show (afterEmoji, fancy, pending) may only drop or rewrite more.
+// that out does not show (afterEmoji, fancy, pending) may only drop or rewrite more. The one thing that in decides
+// later is whether a ``` opens a block; plain says why that does no harm.
 type machine struct {
 	in    string
 	out   []byte
@@ -88,6 +89,7 @@ type machine struct {
 	ticks     int  // backticks at the end of out that have not opened or closed anything
 	code      bool // out ends inside a ``` block
 	edge      int  // length of out at the last ``` that opened or closed one
+	unclosed  bool // a ``` stands in out behind which none is a block's
 	link      link // the link that out ends in
 
 	// open are the < of out behind which no > and no ``` stands: markup may begin there.
@@ -102,10 +104,19 @@ type machine struct {
 	swallow    rune // the last mark around a removed link, if it comes next; 0 if none
 
 	removed Removed
+	reopen  int     // what used was at the last ``` that opened or closed a block
+	before  Removed // … and removed
 }
 
 // run reads in from byte i to its end.
 func (m *machine) run(i int) {
+	m.read(i)
+	if m.code {
+		m.read(m.plain())
+	}
+}
+
+func (m *machine) read(i int) {
 	for i < len(m.in) {
 		if m.plainState() {
 			if j := m.pass(i); j > i {
