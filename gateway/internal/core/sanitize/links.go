@@ -125,7 +125,8 @@ func (m *machine) endLink(b byte) bool {
 	if m.link.scheme == 0 {
 		return false
 	}
-	if !m.gifLink() {
+	end := m.linkEnd()
+	if !m.gifLink(end) {
 		// What < and | begin may be removed, then the link goes on.
 		if b != '<' && b != '|' {
 			m.link = link{}
@@ -134,30 +135,48 @@ func (m *machine) endLink(b byte) bool {
 	}
 	m.removed.Links++
 	at := schemeAt(m.out[:m.link.scheme])
+	var hold [maxBehindLink]byte // what stands behind the link, as out is written over it
+	behind := hold[:copy(hold[:], m.out[end:])]
 	m.link = link{}
 	switch {
 	case b == '>' && at > 0 && m.out[at-1] == '<':
 		m.pop(at - 1)
 		return true
-	case b == '|' && at > 1 && m.out[at-1] == '|' && m.out[at-2] == '|':
+	case b == '|' && len(behind) == 0 && at > 1 && m.out[at-1] == '|' && m.out[at-2] == '|':
 		m.pop(at - 2)
 		m.swallow = '|'
 		return true
 	}
 	m.pop(at)
+	for _, c := range behind {
+		m.rune(rune(c))
+	}
 	return false
 }
 
-// gifLink: the link leads to something on a GIF picker's host, or to a sticker, a custom emoji or a file
-// whose name ends in .gif on Discord's.
-func (m *machine) gifLink() bool {
-	if m.link.other || m.link.path == 0 || m.link.path >= len(m.out) {
+// maxBehindLink bounds what is looked at behind a link each time when it may end.
+const maxBehindLink = 32
+
+// linkEnd returns where the link ends whose last byte out ends with: punctuation and Markdown at the end are not
+// the link's, as in Discord.
+func (m *machine) linkEnd() int {
+	end, least := len(m.out), max(m.link.path, len(m.out)-maxBehindLink)
+	for end > least && strings.IndexByte(".,:;!'*_~", m.out[end-1]) >= 0 {
+		end--
+	}
+	return end
+}
+
+// gifLink: the link that ends at byte end of out leads to something on a GIF picker's host, or to a sticker, a custom
+// emoji or a file whose name ends in .gif on Discord's.
+func (m *machine) gifLink(end int) bool {
+	if m.link.other || m.link.path == 0 || m.link.path >= end {
 		return false
 	}
 	if !m.link.files {
 		return true
 	}
-	path := m.out[m.link.path:]
+	path := m.out[m.link.path:end]
 	if m.link.query > 0 {
 		path = m.out[m.link.path:max(m.link.query, m.link.path)]
 	}

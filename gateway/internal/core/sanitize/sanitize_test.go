@@ -86,6 +86,18 @@ func TestText(t *testing.T) {
 		{"in angle brackets", "see <https://tenor.com/x> ok", "see ok"},
 		{"in a spoiler", "||https://tenor.com/x|| ok", "ok"},
 		{"in brackets", "(https://tenor.com/x)", "()"},
+		{"in Markdown", "**https://tenor.com/x** _~~a https://tenor.com/x~~_", "**** _~~a ~~_"},
+		{"before punctuation", "look https://tenor.com/cat-1, nice https://tenor.com/x! (see https://tenor.com/y.) 'https://tenor.com/z'; and",
+			"look , nice ! (see .) ''; and"},
+		{"before an ellipsis at the end", "so https://cdn.discordapp.com/a.gif...", "so ..."},
+		{"before punctuation on a new line", "look\nhttps://tenor.com/x, nice", "look\n, nice"},
+		{"punctuation inside", "https://tenor.com/a.b,c:d;e!f'g*h_i~j k", "k"},
+		{"punctuation of a parameter", "https://cdn.discordapp.com/a.gif?x=1., b", "., b"},
+		{"only punctuation for a path", "https://tenor.com/... b", "https://tenor.com/... b"},
+		{"punctuation in a spoiler", "||https://tenor.com/x.|| ||*https://tenor.com/x*||", "||.|| ||**||"},
+		{"punctuation in angle brackets", "a <https://tenor.com/x.> b", "a b"},
+		{"punctuation makes a custom emoji", "<:ahttps://tenor.com/x:<:b:1>1>", ""},
+		{"punctuation makes a link", "httphttps://tenor.com/x:<:b:1>//tenor.com/y c", "c"},
 		{"brackets of its own", "https://tenor.com/x_(y)-z a", "a"},
 		{"masked", "[cat](https://tenor.com/x) [c](<https://tenor.com/x>)", "[cat](https://tenor.com/x) [c](<https://tenor.com/x>)"},
 		{"two without space", "https://tenor.com/x<:a:1>https://tenor.com/y", ""},
@@ -198,7 +210,7 @@ func FuzzText(f *testing.F) {
 	for _, s := range []string{
 		"a😀b <:x:1> <@1> <@!900> <#1> <@&1> </a b:1> <t:1:f> <id:home>", "<:a<:b:1>:1>", "1️⃣ ©️ 🇩🇪", "```a\n\t b```", "``😀`", "```a```  ``` <@1>  b", "𝓱ℯ ｈ ⒜ ﬁ",
 		"https://tenor.com/x <https://giphy.com/y> ||https://tenor.com/z|| [a](https://tenor.com/b)", "می‌خواهم ക്‍ ශ්‍රී ᠨ\u180b\u202f葛\U000E0100",
-		"a\u0300\u0301\u0302\u0303\u0304", "a \n\n\n b\r\nc", "\xf0\x9f\x98", "https://tenor.com</a b:1>/x", "<t:-8640000000000>",
+		"a\u0300\u0301\u0302\u0303\u0304", "a \n\n\n b\r\nc", "\xf0\x9f\x98", "https://tenor.com</a b:1>/x", "**https://tenor.com/x** a https://tenor.com/x, b", "<t:-8640000000000>",
 	} {
 		f.Add(s, "name")
 	}
@@ -233,6 +245,7 @@ func TestLongest(t *testing.T) {
 	for _, unit := range []string{
 		"<", ">", "<a:", ":1>", "<:a:1>", "<#1>", "<@1>", "`", "``` ", "``` <:a:1>``<:a:1>` ", "(", ")", "https://a.b/(", "https://tenor.com/<", "https://cdn.discordapp.com/<|", "http://a",
 		"<t:1>", "</a b c:1>", "\u200d", "\u0300", "ക്\u200d", "ب\u200c", "1\u20e3", "😀", "🇩", "©\ufe0f", "ℝ", "𝓱ℝ", "⒜", " \n", "\xff", "\u0903", "ᠨ\u180b", "\u202f", "||https://tenor.com/x",
+		".", ".<:a:1>", "*<:a:1>\u20e3", ".<", ".|", "https://tenor.com/x.<", "a https://tenor.com/x, ",
 	} {
 		in := strings.Repeat(unit, 1<<20/len(unit))
 		check(t, in, people)
