@@ -31,9 +31,9 @@ func (d *Desk) text(m Message) string {
 	for _, u := range m.Mentions {
 		names.Users = append(names.Users, sanitize.User{ID: string(u.ID), Name: u.Name})
 	}
-	text := sanitize.Text(m.Content, names)
+	text := left(m.Content, names)
 	for _, f := range m.Forwarded {
-		if f = sanitize.Text(f, names); f != "" {
+		if f = left(f, names); f != "" {
 			text = strings.TrimSpace(text + "\n" + f)
 		}
 	}
@@ -41,6 +41,20 @@ func (d *Desk) text(m Message) string {
 		return ""
 	}
 	return cutRunes(text, maxTextRunes)
+}
+
+// markup is what people put around words: Markdown, brackets, quotes.
+const markup = "*_~|#>`()[]{}\"'- \n\t"
+
+// left is what sanitizing leaves of a text. Markup that stood around what was removed (||😀||) says nothing by itself;
+// where nothing was removed, it was typed to be read.
+func left(text string, names sanitize.Names) string {
+	text, removed := sanitize.Report(text, names)
+	removed.Spaces, removed.Folded = 0, 0 // nothing goes with them that people would see
+	if removed != (sanitize.Removed{}) && strings.Trim(text, markup) == "" {
+		return ""
+	}
+	return text
 }
 
 // userName makes one bounded line of a name.
