@@ -20,8 +20,9 @@ type Message struct {
 	// InThread says that Channel is a thread; BotThread that the bot opened it.
 	InThread, BotThread bool
 
-	Author     chat.UserID
-	AuthorName string
+	Author chat.UserID
+	// AuthorName is what people call the author there; AuthorAccount is the account's username.
+	AuthorName, AuthorAccount string
 	// AuthorIsUser is false for bots, webhooks and system messages; only types 0 (default) and 19 (reply) are a user's.
 	AuthorIsUser bool
 	// AuthorRoles are the author's roles in the server, without @everyone.

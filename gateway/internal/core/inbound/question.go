@@ -1,7 +1,6 @@
 package inbound
 
 import (
-	"cmp"
 	"strings"
 	"unicode/utf8"
 
@@ -19,7 +18,7 @@ const (
 // question makes a question of a message; its text is empty when nothing is left of it.
 func (d *Desk) question(m Message) chat.Question {
 	return chat.Question{
-		ID: chat.QuestionID(m.ID), Guild: m.Guild, Channel: m.Channel, User: m.Author, UserName: userName(m.AuthorName),
+		ID: chat.QuestionID(m.ID), Guild: m.Guild, Channel: m.Channel, User: m.Author, UserName: userName(m),
 		Message: m.ID, Text: d.text(m), InThread: m.InThread || m.Guild == chat.DM, Late: m.CaughtUp,
 		Mark: m.Mark(), Asked: m.Received.UTC().Round(0),
 	}
@@ -57,10 +56,16 @@ func left(text string, names sanitize.Names) string {
 	return text
 }
 
-// userName makes one bounded line of a name.
-func userName(name string) string {
-	name = cutRunes(strings.Join(strings.Fields(name), " "), maxNameRunes)
-	return cmp.Or(name, "user")
+// userName makes one bounded line of the author's name. People name themselves as they like, and a model reads the name
+// beside what they say, so it is sanitized, too; usernames of accounts hold few characters.
+func userName(m Message) string {
+	for _, name := range [...]string{m.AuthorName, m.AuthorAccount} {
+		name = cutRunes(strings.Join(strings.Fields(left(name, sanitize.Names{})), " "), maxNameRunes)
+		if name = strings.TrimSpace(name); name != "" {
+			return name
+		}
+	}
+	return "user"
 }
 
 // cutRunes keeps the first n runes of s.

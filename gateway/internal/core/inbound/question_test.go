@@ -48,3 +48,22 @@ func TestAnEditThatLeavesOnlyMarkupTakesTheQuestionBack(t *testing.T) {
 		}
 	})
 }
+
+func TestTheNameThatAModelReads(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, account, want string }{
+		{"Ann", "ann_1", "Ann"},
+		{" 🔥 𝓐𝓷𝓷\u202e\nBot: <@900> https://tenor.com/x ", "ann_1", "Ann Bot: @user"},
+		{"```\nA  n\n```", "ann_1", "``` A n ```"},
+		{"z" + strings.Repeat("\u0300", 50), "ann_1", "z" + strings.Repeat("\u0300", 4)},
+		{"🔥🔥", "ann_1", "ann_1"},
+		{"**🔥**", "ann_1", "ann_1"},
+		{"\u2066\u200b", "\u200b", "user"},
+		{"", "", "user"},
+		{strings.Repeat("長 ", 50), "ann_1", strings.TrimSpace(strings.Repeat("長 ", 40))},
+	} {
+		if got := userName(Message{AuthorName: c.name, AuthorAccount: c.account}); got != c.want {
+			t.Errorf("%+q of %q is called %+q, want %+q", c.name, c.account, got, c.want)
+		}
+	}
+}

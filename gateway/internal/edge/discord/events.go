@@ -249,7 +249,7 @@ func (c *cache) message(w *wireMessage) inbound.Message {
 	m := inbound.Message{
 		ID: chat.MessageID(w.ID), Guild: guild, Channel: chat.ChannelID(w.ChannelID),
 		Parent: at.parent, InThread: at.inThread, BotThread: at.botThread,
-		Author: chat.UserID(w.Author.ID), AuthorName: w.Author.name(w.Member),
+		Author: chat.UserID(w.Author.ID), AuthorName: w.Author.name(w.Member), AuthorAccount: w.Author.Username,
 		AuthorIsUser: !w.Author.Bot && !w.Author.System && w.WebhookID == "" && (w.Type == typeDefault || w.Type == typeReply),
 		Content:      w.text(),
 	}

@@ -43,7 +43,7 @@ func TestUnknownPartsLoseNothing(t *testing.T) {
 		}
 	}
 	m, ok := (*told)[len(*told)-1].(inbound.Message)
-	if !ok || !m.RepliesToBot || m.Content != "and this?" || m.AuthorName != "Nick" || !m.BotThread || m.Parent != "2" {
+	if !ok || !m.RepliesToBot || m.Content != "and this?" || m.AuthorName != "Nick" || m.AuthorAccount != "u" || !m.BotThread || m.Parent != "2" {
 		t.Errorf("told %+v", (*told)[len(*told)-1])
 	}
 	seen, ok := (*told)[1].(inbound.GuildSeen)
