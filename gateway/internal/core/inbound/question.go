@@ -45,12 +45,15 @@ func (d *Desk) text(m Message) string {
 // markup is what people put around words: Markdown, brackets, quotes.
 const markup = "*_~|#>`()[]{}\"'- \n\t"
 
-// left is what sanitizing leaves of a text. Markup that stood around what was removed (||😀||) says nothing by itself;
-// where nothing was removed, it was typed to be read.
+// left is what sanitizing leaves of a text. Markup that stood around an emoji or a GIF's link (||😀||) says nothing by itself,
+// nor does the stop behind a link; where none was removed, it was typed to be read.
 func left(text string, names sanitize.Names) string {
 	text, removed := sanitize.Report(text, names)
-	removed.Spaces, removed.Folded = 0, 0 // nothing goes with them that people would see
-	if removed != (sanitize.Removed{}) && strings.Trim(text, markup) == "" {
+	around := markup
+	if removed.Links > 0 {
+		around += ".,:;!"
+	}
+	if removed.Emoji+removed.Custom+removed.Links+removed.Invisible > 0 && strings.Trim(text, around) == "" {
 		return ""
 	}
 	return text
