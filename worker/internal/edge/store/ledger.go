@@ -176,37 +176,37 @@ func (l *Ledger) SetPrice(p budget.Price) {
 	l.changed.send()
 }
 
-func (l *Ledger) priceOf() (budget.Price, error) {
+// priceFor returns what a token costs; known is false where a limit of the key counts dollars and nobody told.
+func (l *Ledger) priceFor(b *book) (p budget.Price, known bool) {
 	if p := l.price.Load(); p != nil {
-		return *p, nil
+		return *p, true
 	}
-	for _, k := range l.cfg.Keys {
-		if k.Limits.Needs(budget.Dollars) {
-			return budget.Price{}, fmt.Errorf("key %s: %w", k.Name, ErrNoPrice)
-		}
-	}
-	return budget.Price{}, nil
+	return budget.Price{}, !b.ours.Needs(budget.Dollars)
 }
 
 // errClosed says that the ledger was closed.
 var errClosed = errors.New("the ledger is closed")
 
-// Reserve implements budget.Ledger.
+// Reserve implements budget.Ledger. It passes keys over whose price is missing, and returns [ErrNoPrice] where the others
+// don't grant: the price may come any moment, sooner than another key's window turns, so nobody is told to wait for that.
 func (l *Ledger) Reserve(ctx context.Context, r budget.Request) (budget.Grant, error) {
-	price, err := l.priceOf()
-	if err != nil {
-		return budget.Grant{}, err
-	}
 	ask := budget.Ask{
 		Lease: r.ID, User: budget.HashUser(r.User), Prompt: int64(r.PromptTokens), Max: int64(r.MaxTokens),
-		Price: price, Hold: r.Hold + l.cfg.Grace, Crowd: l.crowd.get(), ClockError: l.clock.error(),
+		Hold: r.Hold + l.cfg.Grace, Crowd: l.crowd.get(), ClockError: l.clock.error(),
 	}
 	var c choice
+	var unpriced error
 	for _, b := range l.books {
 		if slices.Contains(r.Exclude, b.name) {
 			c.tried(b.health())
 			continue
 		}
+		price, known := l.priceFor(b)
+		if !known {
+			unpriced = fmt.Errorf("key %s: %w", b.name, ErrNoPrice)
+			continue
+		}
+		ask.Price = price
 		v, err := b.reserve(ctx, ask)
 		if err != nil {
 			return budget.Grant{}, fmt.Errorf("reserve with key %s: %w", b.name, err)
@@ -215,6 +215,9 @@ func (l *Ledger) Reserve(ctx context.Context, r budget.Request) (budget.Grant, e
 			return l.grant(b, ask, v), nil
 		}
 		c.denied(v)
+	}
+	if unpriced != nil && c.share.IsZero() {
+		return budget.Grant{}, unpriced
 	}
 	return budget.Grant{}, c.error(l.clock)
 }

@@ -360,6 +360,29 @@ func TestDollarsNeedAPrice(t *testing.T) {
 	}
 }
 
+func TestAKeyWithoutAPriceLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][]string{"it comes last": {"one", "two"}, "it comes first": {"two", "one"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			limit := map[string]string{"one": "1req/month", "two": "0.10usd/month"}
+			l, _ := b.open(nil, key(t, keys[0], limit[keys[0]]), key(t, keys[1], limit[keys[1]]))
+			if g := b.grant(l, "x"); g.Key != "one" {
+				t.Fatalf("granted with %s", g.Key)
+			}
+			// Another key's turn is nothing to wait for, since the price may come before.
+			if _, err := l.Reserve(b.ctx, request("y")); !errors.Is(err, store.ErrNoPrice) || !strings.Contains(err.Error(), "two") {
+				t.Fatal(err)
+			}
+			l.SetPrice(budget.Price{In: 1, Out: 1})
+			if g := b.grant(l, "y"); g.Key != "two" {
+				t.Fatalf("granted with %s", g.Key)
+			}
+		})
+	}
+}
+
 func TestForeignNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
