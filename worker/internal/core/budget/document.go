@@ -135,6 +135,11 @@ func (d *Document) use(u Unit, w Window) *Use {
 	return nil
 }
 
+// spans says whether the window of the counter holds all of another's.
+func (u *Use) spans(o *Use) bool {
+	return !u.Window.Start(u.ID).After(o.Window.Start(o.ID)) && !u.Window.End(u.ID).Before(o.Window.End(o.ID))
+}
+
 // holds says whether the lease was granted in the current window of the counter.
 func (u *Use) holds(l Lease) bool { return u.Window.ID(at(l.At)) == u.ID }
 
@@ -177,7 +182,9 @@ func (d *Document) Advance(now time.Time) time.Time {
 }
 
 // SetLimits changes the limits. What was used stays counted: exactly for windows that the document has counted
-// (hour, day and month always), and for others at least as much as is known to have been used inside them.
+// (hour, day and month always). Another window counts as used what the smallest counted one that contains it has used,
+// which is too much until it turns, but never too little; where none contains it, since it began before the month did,
+// what is known to have been used inside it.
 func (d *Document) SetLimits(limits Limits, now time.Time) {
 	d.Advance(now)
 	d.setLimits(limits)
@@ -198,13 +205,23 @@ func (d *Document) setLimits(limits Limits) {
 				leased = addSat(leased, l.amount(u))
 			}
 		}
-		for _, o := range old {
-			inside := !o.Window.Start(o.ID).Before(w.Start(n.ID)) && !o.Window.End(o.ID).After(w.End(n.ID))
-			if o.Unit == u && inside {
+		var around *Use
+		for i := range old {
+			o := &old[i]
+			if o.Unit != u {
+				continue
+			}
+			if n.spans(o) {
 				n.Used = max(n.Used, o.Used)
+			}
+			if o.spans(&n) && (around == nil || around.spans(o)) {
+				around = o
 			}
 		}
 		n.Used = max(n.Used, leased)
+		if around != nil {
+			n.Used = max(n.Used, around.Used)
+		}
 		d.Uses = append(d.Uses, n)
 	}
 	for _, l := range limits {

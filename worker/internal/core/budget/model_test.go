@@ -210,7 +210,7 @@ func TestChangedLimitsForgetNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		pick := func(name string) Limits {
-			l, err := ParseLimits(rapid.SampledFrom([]string{"50req/1h", "9req/2s", "50req/month,900tok/1h", "none", "70req/day", "5000tok/90s", "60req/10m"}).Draw(rt, name))
+			l, err := ParseLimits(rapid.SampledFrom([]string{"50req/1h", "9req/2s", "50req/month,900tok/1h", "none", "70req/day", "5000tok/90s", "60req/10m", "60req/30m", "80req/7m", "80req/6h", "90req/48h"}).Draw(rt, name))
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -220,11 +220,12 @@ func TestChangedLimitsForgetNothing(t *testing.T) {
 		d := NewDocument(pick("first"), now)
 		granted := 0
 		var ids []string
+		var at []time.Time
 		for i := range rapid.IntRange(1, 60).Draw(rt, "asks") {
 			a := Ask{Lease: fmt.Sprint(i), Prompt: 1, Max: 40, Hold: time.Hour}
 			if d.Reserve(now, a).Granted {
 				granted++
-				ids = append(ids, a.Lease)
+				ids, at = append(ids, a.Lease), append(at, now)
 			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 400).Draw(rt, "pause")) * time.Millisecond)
 			if rapid.IntRange(0, 9).Draw(rt, "change") == 0 {
@@ -236,6 +237,18 @@ func TestChangedLimitsForgetNothing(t *testing.T) {
 				rt.Fatalf("%s: %d used, %d granted", w, used, granted)
 			}
 		}
+		d.Advance(now)
+		for _, u := range d.Uses {
+			inside := int64(0)
+			for _, t := range at {
+				if u.Window.ID(t) == u.ID {
+					inside++
+				}
+			}
+			if u.Unit == Requests && u.Used < inside {
+				rt.Fatalf("req/%s: %d used, %d granted in this window", u.Window, u.Used, inside)
+			}
+		}
 		for _, id := range ids {
 			d.Settle(now, Settlement{Lease: id, Outcome: Outcome{Kind: NotSent}})
 		}
@@ -245,6 +258,51 @@ func TestChangedLimitsForgetNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestASmallerWindowKnowsWhatWasUsed(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 21, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name, before, after string
+		used                int64
+		later               time.Duration // until the change
+	}{
+		{"half an hour lies in the hour", "20req/1h", "6req/30m", 5, 0},
+		{"the smallest that contains it counts", "90req/8h", "6req/10m", 5, 0},
+		{"seven minutes over the turn of the hour lie in the day", "20req/1h", "6req/7m", 8, 40 * time.Minute},
+		{"six hours lie in the day", "20req/1h", "30req/6h", 8, 0},
+		{"two days lie in the month", "20req/1h", "300req/48h", 9, 0},
+		{"what was counted is exact", "20req/1h", "300req/day", 8, 0},
+		{"other units don't count", "20req/1h", "1000000tok/30m", 5 * 50, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			before, _ := ParseLimits(c.before)
+			after, err := ParseLimits(c.after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := NewDocument(before, now.AddDate(0, 0, -10))
+			n := 0
+			spend := func(at time.Time, calls int) {
+				for range calls {
+					n++
+					if v := d.Reserve(at, Ask{Lease: fmt.Sprint(n), Prompt: 10, Max: 40, Hold: time.Second}); !v.Granted {
+						t.Fatalf("%+v", v)
+					}
+				}
+			}
+			spend(now.AddDate(0, 0, -3), 1)
+			spend(now.Add(-2*time.Hour), 3)
+			spend(now, 5)
+			d.SetLimits(after, now.Add(c.later+2*time.Second)) // no call runs any more
+			l := after[0]
+			if used := d.use(l.Unit, l.Window).Used; used != c.used {
+				t.Errorf("%d used, want %d", used, c.used)
+			}
+		})
+	}
 }
 
 func TestParsedLimitsPrintAndReadBack(t *testing.T) {
