@@ -42,7 +42,38 @@ func (in Input) Check() error {
 	if in.Limits.Needs(budget.Dollars) && in.Price.IsZero() {
 		return fmt.Errorf("limits %s: a limit in usd needs a price", in.Limits)
 	}
+	return in.countable()
+}
+
+// Bounds of what is counted, far from where integers and floats lose their exactness or overflow.
+const (
+	maxTokens  = 1e15 // of a month
+	maxDollars = 4e6 * 1e12
+	maxKeys    = 1e15
+)
+
+// countable refuses a demand that can't be counted, each number of which may be fine by itself.
+func (in Input) countable() error {
+	day := float64(in.Users) * float64(in.Lines)
+	month := day * float64(in.Days)
+	if tokens := month * float64(in.TokensPerLine); tokens > maxTokens {
+		return fmt.Errorf("tokens-per-line %d: %.3g questions of that make %.3g tokens a month; want at most %.3g", in.TokensPerLine, month, tokens, maxTokens)
+	}
+	perLine := in.perLine()
+	if dollars := month * float64(perLine); dollars > maxDollars {
+		return fmt.Errorf("price: %.3g questions a month cost more than %.3g dollars; want at most that", month, maxDollars/1e12)
+	}
+	for _, l := range in.Limits {
+		if r := in.limit(l, perLine, day/float64(in.Hours), day); r.Demand/float64(l.Amount) > maxKeys {
+			return fmt.Errorf("limits %s: more than %.3g keys would be needed; want a larger limit", l, maxKeys)
+		}
+	}
 	return nil
+}
+
+// perLine is what one question costs, in pico-dollars.
+func (in Input) perLine() int64 {
+	return in.Price.Cost(int64(in.TokensPerLine-in.AnswerTokens), int64(in.AnswerTokens))
 }
 
 // Result is the answer.
@@ -81,8 +112,8 @@ func Compute(in Input) Result {
 		Fits: true, KeysNeeded: 1,
 	}
 	r.Tokens = r.PerMonth * int64(in.TokensPerLine)
-	perLine := in.Price.Cost(int64(in.TokensPerLine-in.AnswerTokens), int64(in.AnswerTokens))
-	r.Dollars = int64(math.Min(float64(r.PerMonth)*float64(perLine), math.MaxInt64/2))
+	perLine := in.perLine()
+	r.Dollars = r.PerMonth * perLine
 	for _, l := range in.Limits {
 		lr := in.limit(l, perLine, r.PerHour, float64(day))
 		r.Limits = append(r.Limits, lr)

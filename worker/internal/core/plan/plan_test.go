@@ -109,7 +109,10 @@ func TestNoLimitAlwaysFits(t *testing.T) {
 
 func TestWrongFlags(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"--users 0", "--hours 25", "--limits 300", "--limits 1usd/month", "--price x", "--nope", "word", "--keys 0"} {
+	for _, args := range []string{"--users 0", "--hours 25", "--limits 300", "--limits 1usd/month", "--price x", "--nope", "word", "--keys 0",
+		"--users 1000000000 --lines 1000000 --days 31 --tokens-per-line 10000000 --limits 30000tok/month",
+		"--users 1000000 --lines 100 --price 1000/1000", "--users 1000000 --lines 1000 --price 0/0.001 --limits 0.000000000001usd/87600h",
+	} {
 		var out, errs strings.Builder
 		if code := plan.Run(strings.Fields(args), &out, &errs); code != 2 || out.Len() > 0 || strings.Count(errs.String(), "\n") != 1 {
 			t.Errorf("%s: code %d, %q", args, code, errs.String())
@@ -141,6 +144,23 @@ func TestKeysNeeded(t *testing.T) {
 			rt.Fatalf("%d keys carry %+v already", in.Keys, in)
 		}
 	})
+}
+
+// The largest demand that is taken is still counted right.
+func TestTheLargestDemand(t *testing.T) {
+	t.Parallel()
+	in := original(t)
+	in.Users, in.Lines, in.Days, in.TokensPerLine, in.Limits = 1e9, 1000, 1, 1000, limits(t, "1tok/month,1req/87600h")
+	if err := in.Check(); err != nil {
+		t.Fatal(err)
+	}
+	r := plan.Compute(in)
+	if r.Tokens != 1e15 || r.KeysNeeded != 1e15 || r.Fits || strings.Contains(plan.Text(in, r), "-") || r.Limits[1].Demand != 1e15 {
+		t.Errorf("%+v\n%s", r, plan.Text(in, r))
+	}
+	if in.Users++; in.Check() == nil {
+		t.Error("a demand that can't be counted is taken")
+	}
 }
 
 func TestJSON(t *testing.T) {
