@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -200,6 +201,7 @@ func (l *instance) build() (err error) {
 	}, answer.Config{
 		Persona: l.cfg.Persona, Memory: l.cfg.Memory(), MaxTokens: l.cfg.HFMaxTokens, Timeout: l.cfg.HFTimeout,
 		Within: l.cfg.AnswerWithin, Slots: l.cfg.Concurrency, Price: l.price, Name: l.name,
+		Model: strings.Join([]string{l.cfg.HFTask, l.cfg.HFModel, l.cfg.HFBaseURL}, " "),
 	})
 	if err != nil {
 		return err

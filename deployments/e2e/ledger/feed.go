@@ -13,20 +13,17 @@ import (
 	"salamander.dev/shared/control"
 )
 
-const (
-	// backlog is how many questions wait at least: more than the keys allow in a window.
-	backlog = 200
-	// askers is how many users there are; each has at most one question open most of the time.
-	askers = 5000
-)
+// backlog is how many questions wait at least: more than the keys allow in a window.
+const backlog = 200
 
 // feeder plays the gateway: it keeps more questions waiting than can be answered.
 type feeder struct {
-	bus *bus.Bus
-	n   int
+	bus    *bus.Bus
+	n      int
+	askers int
 }
 
-func newFeeder(ctx context.Context, url string) (*feeder, error) {
+func newFeeder(ctx context.Context, url string, askers int) (*feeder, error) {
 	b, err := bus.Connect(bus.Config{URLs: []string{url}, Service: control.Gateway}, zerolog.Nop())
 	if err != nil {
 		return nil, err
@@ -37,7 +34,7 @@ func newFeeder(ctx context.Context, url string) (*feeder, error) {
 		b.Close()
 		return nil, err
 	}
-	return &feeder{bus: b}, nil
+	return &feeder{bus: b, askers: askers}, nil
 }
 
 func (f *feeder) close() { f.bus.Close() }
@@ -63,10 +60,11 @@ func (f *feeder) run(ctx context.Context) {
 func (f *feeder) next() chat.Question {
 	f.n++
 	now := time.Now()
+	user := f.n % f.askers
 	id := chat.SnowflakeAt(now) + chat.Snowflake(f.n%4096)
 	return chat.Question{
-		ID: chat.QuestionID(id.String()), Guild: "10", Channel: chat.ChannelID(strconv.Itoa(20 + f.n%50)),
-		User: chat.UserID(strconv.Itoa(1000 + f.n%askers)), UserName: "ann", Message: chat.MessageID(id.String()),
+		ID: chat.QuestionID(id.String()), Guild: "10", Channel: chat.ChannelID(strconv.Itoa(20 + user%50)),
+		User: chat.UserID(strconv.Itoa(1000 + user)), UserName: "ann", Message: chat.MessageID(id.String()),
 		Text: fmt.Sprintf("question %d: what keeps a fire going?", f.n), Mark: id, Asked: now.UTC(),
 	}
 }

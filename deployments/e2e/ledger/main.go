@@ -5,6 +5,7 @@
 //	go run ./deployments/e2e/ledger -runs 50
 //	go run ./deployments/e2e/ledger -runs 4 -for 8s     # condensed, as in CI
 //	go run ./deployments/e2e/ledger -runs 1 -seed 42    # replays one run
+//	go run ./deployments/e2e/ledger -runs 4 -for 31s -memory
 package main
 
 import (
@@ -24,6 +25,7 @@ func main() {
 	runs := flag.Int("runs", 50, "random runs")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano())%1_000_000, "of the first run; the next have the next")
 	length := flag.Duration("for", 12*time.Second, "how long demand lasts in one run")
+	memory := flag.Bool("memory", false, "users that are remembered, under a limit of tokens; nothing is killed")
 	verbose := flag.Bool("v", false, "print every line of the processes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -31,6 +33,9 @@ func main() {
 	t := newTotals()
 	for i := range *runs {
 		p := newPlan(*seed+uint64(i), *length)
+		if *memory {
+			p = p.withMemory()
+		}
 		r, err := p.run(ctx, *verbose)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "ledger: seed %d: %v\n", p.seed, err)

@@ -22,6 +22,9 @@ var kinds = []kind{
 	{"req", []string{"20req/1s", "600req/1m", "1usd/month"}, 0.99, 0.99},
 }
 
+// conversing is the kind of runs whose users are remembered: a call takes a twentieth of a window.
+var conversing = kind{"tok", []string{"10000tok/5s", "100000req/1h"}, 0.98, 0.97}
+
 // plan is one random run; all of it follows from the seed.
 type plan struct {
 	seed    uint64
@@ -29,13 +32,15 @@ type plan struct {
 	kind    kind
 	workers int
 	keys    int
+	askers  int  // how many users there are; each has at most one question open most of the time
+	memory  bool // what they said before is remembered
 	// kills of workers and of NATS, as times from the beginning of the demand.
 	workerKills, natsKills []time.Duration
 }
 
 func newPlan(seed uint64, length time.Duration) plan {
 	r := rand.New(rand.NewPCG(seed, 11))
-	p := plan{seed: seed, length: length, kind: kinds[seed%uint64(len(kinds))], workers: 1 + r.IntN(8), keys: 1 + r.IntN(2)}
+	p := plan{seed: seed, length: length, kind: kinds[seed%uint64(len(kinds))], workers: 1 + r.IntN(8), keys: 1 + r.IntN(2), askers: 5000}
 	p.workers = max(p.workers, p.keys) // one worker's eight calls at a time can't use up two keys
 	moments := func(n int) (all []time.Duration) {
 		for range n {
@@ -49,6 +54,13 @@ func newPlan(seed uint64, length time.Duration) plan {
 	if r.IntN(3) == 0 {
 		p.natsKills = moments(1 + r.IntN(2))
 	}
+	return p
+}
+
+// withMemory has few users ask again and again and be remembered, so that most of every prompt is what was said before.
+// Nothing dies: one killed worker would take more of a window with it than all that is asked about.
+func (p plan) withMemory() plan {
+	p.kind, p.memory, p.askers, p.workerKills, p.natsKills = conversing, true, 60, nil, nil
 	return p
 }
 

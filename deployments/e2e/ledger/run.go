@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,9 @@ func (p plan) run(ctx context.Context, verbose bool) (result, error) {
 		return result{}, err
 	}
 	defer s.hf.Close()
+	if err := os.WriteFile(filepath.Join(dir, "persona.yaml"), []byte(persona), 0o600); err != nil {
+		return result{}, err
+	}
 	if s.Stack, err = stack.New(p.stack(dir, s.hf, verbose)); err != nil {
 		return result{}, err
 	}
@@ -55,7 +59,7 @@ func (p plan) run(ctx context.Context, verbose bool) (result, error) {
 	if err := s.up(ctx); err != nil {
 		return result{}, err
 	}
-	if s.feed, err = newFeeder(ctx, s.NATSURL()); err != nil {
+	if s.feed, err = newFeeder(ctx, s.NATSURL(), s.askers); err != nil {
 		return result{}, err
 	}
 	defer s.feed.close()
@@ -68,6 +72,9 @@ func (p plan) run(ctx context.Context, verbose bool) (result, error) {
 	}
 	return s.judge(), nil
 }
+
+// persona is a short one, for users that are remembered.
+const persona = "name: Sal\nsystem: You are Sal, a salamander. Be short.\nfallback: I can not answer now.\n"
 
 // provider is the judge: a simulated Hugging Face with the limits that the workers are told.
 func (p plan) provider() *hfsim.Server {
@@ -90,6 +97,9 @@ func (p plan) stack(dir string, h *hfsim.Server, verbose bool) stack.Config {
 		"BUDGET_LIMITS": strings.Join(p.kind.limits, ","), "HF_MAX_TOKENS": "64", "HF_TIMEOUT": "5s", "MEMORY_TURNS": "0",
 		"WORKER_CONCURRENCY": "4", "DRAIN_TIMEOUT": "5s", "LOG_LEVEL": "warn",
 	}}
+	if p.memory {
+		cfg.WorkerEnv["MEMORY_TURNS"], cfg.WorkerEnv["PERSONA_FILE"] = "8", filepath.Join(dir, "persona.yaml")
+	}
 	if verbose {
 		cfg.Lines = func(name, line string) { fmt.Println(name, line) }
 	}

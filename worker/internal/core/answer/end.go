@@ -110,9 +110,13 @@ func (j *job) remember(ctx context.Context, a chat.Answer, again bool) error {
 		if a.Kind != chat.Reply {
 			return d.Ended(a.Question, j.q.Mark)
 		}
-		return d.Append(memory.Turn{
+		d = d.Append(memory.Turn{
 			Question: a.Question, Mark: j.q.Mark, At: a.Answered, Name: j.q.UserName, User: j.q.Text, Bot: a.Text, BotTokens: tokens,
 		}, j.cfg.Memory, time.Now(), forgetBefore)
+		if again { // what its prompt showed is not known here
+			return d
+		}
+		return d.Counted(j.counted, j.turns, j.whole)
 	})
 }
 

@@ -22,6 +22,9 @@ type job struct {
 	begun time.Time
 
 	memory   Memory
+	turns    []memory.Turn // what the latest prompt showed of it
+	whole    bool
+	counted  memory.Count // what the provider counted for the prompt that was answered
 	attempts Attempts
 	// open says that attempts counts a call that was not made yet, or that did not count: the next one needs no write.
 	open bool

@@ -30,6 +30,9 @@ type Config struct {
 	Slots int
 	// Price tells what a token costs, for receipts that are settled after a crash. Default: nothing.
 	Price func() budget.Price
+	// Model says what answers, with everything that a change of would change how prompts are counted: a count that was
+	// remembered is believed only if it is of the same model and persona.
+	Model string
 	// Name tells this process's leases from those of others. Required.
 	Name string
 }
@@ -64,7 +67,7 @@ func New(deps Deps, cfg Config) (*Service, error) {
 		cfg.Price = func() budget.Price { return budget.Price{} }
 	}
 	return &Service{
-		Deps: deps, cfg: cfg, scale: newScale(cfg.Persona), bench: make(chan struct{}, max(cfg.Slots/2, 1)),
+		Deps: deps, cfg: cfg, scale: newScale(cfg.Persona, cfg.Model), bench: make(chan struct{}, max(cfg.Slots/2, 1)),
 	}, nil
 }
 

@@ -32,18 +32,18 @@ func (j *job) try(ctx context.Context) verdict {
 	if over, v := j.awaitRetry(ctx); !over {
 		return v
 	}
-	turns, whole := j.recall()
+	j.turns, j.whole = j.recall()
 	for {
-		tokens, rest := j.scale.estimate(turns, whole, j.q)
+		guess := j.scale.estimate(j.turns, j.whole, j.q)
 		need := budget.Request{
 			ID: fmt.Sprintf("%s.%s.%d", j.q.ID, j.cfg.Name, j.leases.next()), User: string(j.q.User),
-			PromptTokens: tokens, MaxTokens: j.cfg.MaxTokens, Hold: j.cfg.Timeout, Exclude: j.tried,
+			PromptTokens: guess.tokens, MaxTokens: j.cfg.MaxTokens, Hold: j.cfg.Timeout, Exclude: j.tried,
 		}
 		changed := j.Budget.Changed()
 		g, err := j.reserve(ctx, need)
 		if err != nil {
-			if errors.Is(err, budget.ErrTooBig) && len(turns) > 0 {
-				turns, whole = nil, false // better an answer that remembers nothing than none
+			if errors.Is(err, budget.ErrTooBig) && len(j.turns) > 0 {
+				j.turns, j.whole = nil, false // better an answer that remembers nothing than none
 				continue
 			}
 			return j.noBudget(ctx, err, changed)
@@ -56,7 +56,7 @@ func (j *job) try(ctx context.Context) verdict {
 			j.Budget.SettleLater(g, budget.Outcome{Kind: budget.NotSent})
 			return nil
 		}
-		if again, v := j.call(ctx, g, prompt(j.cfg.Persona, turns, whole, j.q), rest); !again {
+		if again, v := j.call(ctx, g, prompt(j.cfg.Persona, j.turns, j.whole, j.q), guess); !again {
 			return v
 		}
 	}
@@ -124,9 +124,9 @@ func (j *job) begin(ctx context.Context, g budget.Grant) error {
 	return nil
 }
 
-// call makes one call under a grant; again means that another one is to follow at once. rest is that of the prompt's
+// call makes one call under a grant; again means that another one is to follow at once. guess is the prompt's
 // estimate.
-func (j *job) call(ctx context.Context, g budget.Grant, p Prompt, rest int) (again bool, v verdict) {
+func (j *job) call(ctx context.Context, g budget.Grant, p Prompt, guess guess) (again bool, v verdict) {
 	// What comes after the question's deadline comes too late: the asker gets the apology then.
 	calling, cancel := context.WithDeadline(j.run.ctx, earlier(earlier(time.Now().Add(j.cfg.Timeout), j.deadline()), g.Deadline))
 	defer cancel()
@@ -137,7 +137,7 @@ func (j *job) call(ctx context.Context, g budget.Grant, p Prompt, rest int) (aga
 	took := time.Since(begun)
 	j.running.calling(j.run, false)
 	if err == nil {
-		j.scale.saw(c.Provider, c.PromptTokens, rest)
+		j.counted = j.scale.saw(c.Provider, c.PromptTokens, guess)
 		j.Budget.SettleLater(g, budget.Outcome{
 			Kind: budget.Success, UsageKnown: c.UsageKnown, Prompt: int64(c.PromptTokens), Completion: int64(c.CompletionTokens),
 			Late: late(g, begun),

@@ -34,6 +34,15 @@ type Turn struct {
 	Bot  string `json:"b"`
 	// BotTokens is what the provider counted for Bot; 0 when it did not say.
 	BotTokens int `json:"t,omitempty"`
+	// Prompt is what the whole prompt of the question was counted as; only the newest turn has it, see [Document.Counted].
+	Prompt Count `json:"p,omitzero"`
+}
+
+// Count is what somebody counted for a prompt, with everything that it showed. The zero value is unknown.
+type Count struct {
+	Tokens int `json:"n"`
+	// By tells who counted, for the one who wrote it.
+	By string `json:"by"`
 }
 
 // tokens is what the turn costs.
@@ -85,12 +94,34 @@ func (d Document) Append(t Turn, l Limits, now time.Time, forgetBefore chat.Snow
 	turns, whole := d.Recall(l, now, forgetBefore)
 	n := Document{Last: t.Question, Newest: max(d.Newest, t.Mark), Cut: !whole, Forgot: d.Forgot}
 	all := slices.DeleteFunc(slices.Clone(turns), func(o Turn) bool { return o.Question == t.Question })
+	for i := range all {
+		all[i].Prompt = Count{} // only the newest is of use
+	}
 	if t.Mark > max(d.Forgot, forgetBefore) {
 		all = append(all, t)
 	}
 	n.Turns = newest(all, l)
 	n.Cut = n.Cut || len(n.Turns) < len(all)
 	return n
+}
+
+// Counted gives the turn that was just appended the count of its prompt, which showed these turns, and the conversation's
+// beginning if whole. The next prompt is that one and what came since, unless the document shows something that it did
+// not: a turn that was stored meanwhile, those that were left out because all was too large, a beginning. Then the count
+// bounds nothing and is not kept.
+func (d Document) Counted(c Count, shown []Turn, whole bool) Document {
+	newest := len(d.Turns) - 1
+	if newest < 0 || d.Turns[newest].Question != d.Last || !d.Cut && !whole {
+		return d
+	}
+	for _, t := range d.Turns[:newest] {
+		if !slices.ContainsFunc(shown, func(s Turn) bool { return s.Question == t.Question }) {
+			return d
+		}
+	}
+	d.Turns = slices.Clone(d.Turns)
+	d.Turns[newest].Prompt = c
+	return d
 }
 
 // Ended notes that a question was answered by something that is no turn: a fallback, an apology, a refusal.

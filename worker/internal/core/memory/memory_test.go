@@ -82,6 +82,46 @@ func TestAppendTwiceIsOnce(t *testing.T) {
 	}
 }
 
+func TestACountIsKeptOnlyOfAPromptThatShowedAllOfIt(t *testing.T) {
+	t.Parallel()
+	c := memory.Count{Tokens: 90, By: "x"}
+	cut := document(turn(1), turn(2), turn(3), turn(4)) // shows 2 to 4
+	for _, tt := range []struct {
+		name  string
+		doc   memory.Document
+		shown []memory.Turn
+		whole bool
+		want  memory.Count
+	}{
+		{"the first turn", document(turn(1)), nil, true, c},
+		{"all was shown", document(turn(1), turn(2)), []memory.Turn{turn(1)}, true, c},
+		{"more was shown", cut, []memory.Turn{turn(1), turn(2), turn(3)}, true, c},
+		{"no beginning was shown, and none is known", cut, []memory.Turn{turn(2), turn(3)}, false, c},
+		{"no beginning was shown", document(turn(1), turn(2)), []memory.Turn{turn(1)}, false, memory.Count{}},
+		{"a turn came in between", cut, []memory.Turn{turn(1), turn(2)}, true, memory.Count{}},
+		{"nothing was shown", cut, nil, false, memory.Count{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := tt.doc.Counted(c, tt.shown, tt.whole)
+			newest := d.Turns[len(d.Turns)-1]
+			if newest.Prompt != tt.want {
+				t.Errorf("the count is %+v, want %+v", newest.Prompt, tt.want)
+			}
+			d = d.Append(turn(9), limits, now, 0)
+			for _, o := range d.Turns {
+				if o.Prompt.Tokens > 0 {
+					t.Errorf("turn %s has a count after another one came", o.Question)
+				}
+			}
+		})
+	}
+	forgotten := document(turn(1)).Append(turn(2), limits, now, 2) // it is not added
+	if d := forgotten.Counted(c, nil, true); len(d.Turns) != 0 {
+		t.Errorf("%+v", d.Turns)
+	}
+}
+
 func TestWhatWasAnsweredBeforeIsKnown(t *testing.T) {
 	t.Parallel()
 	d := document(turn(5), turn(7))
