@@ -22,7 +22,7 @@ var kinds = []kind{
 	{"req", []string{"20req/1s", "600req/1m", "1usd/month"}, 0.99, 0.99},
 }
 
-// conversing is the kind of runs whose users are remembered: a call takes a twentieth of a window.
+// conversing is the kind of runs whose users are remembered: a window holds 50 to 80 calls.
 var conversing = kind{"tok", []string{"10000tok/5s", "100000req/1h"}, 0.98, 0.97}
 
 // plan is one random run; all of it follows from the seed.
