@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -192,7 +193,7 @@ func TestTheGatewayDoesEverythingElseWithItsOwnUser(t *testing.T) {
 	_, err = g.PublishQuestion(ctx, question(1))
 	must(t, "ask", err)
 	n := 0
-	must(t, "drop", g.DropQuestions(ctx, control.Scope(guild), func(chat.QuestionID) { n++ }))
+	must(t, "drop", g.DropQuestions(ctx, control.Scope(guild), math.MaxUint64, func(chat.QuestionID) { n++ }))
 	if n != 1 {
 		t.Errorf("%d questions dropped, want 1", n)
 	}

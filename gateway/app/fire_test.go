@@ -263,11 +263,13 @@ func TestACrowdIsTold(t *testing.T) {
 	}
 	w := newWords(client, zerolog.New(log))
 	for i := range 1000 {
-		w.Say(inbound.Message{ID: chat.MessageID(fmt.Sprint(1000 + i)), Channel: chat.ChannelID(s.world.Channel.String())}, inbound.TooMany, "enough")
+		w.Say(inbound.Message{ID: chat.MessageID(fmt.Sprint(1000 + i)), Channel: chat.ChannelID(s.world.Channel.String())}, inbound.TooMany, "enough", time.Now().Add(time.Hour))
 	}
 	if n := w.lanes.Len(); n != 1000 || log.has("dropped") {
 		t.Errorf("%d of 1000 wait", n)
 	}
+	w.Say(inbound.Message{ID: "9", Channel: "9"}, inbound.TooMany, "enough until a moment ago", time.Now().Add(-time.Second))
+	eventually(t, "what is not true any more is not said", func() bool { return log.has("too late", `"question":"9"`) })
 	over, end := context.WithCancel(t.Context())
 	end()
 	w.close(over)

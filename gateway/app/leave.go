@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -231,7 +232,7 @@ func (l *leaver) clear(ctx context.Context) error {
 }
 
 func (l *leaver) forget(ctx context.Context, g chat.GuildID, at time.Time) error {
-	n, err := store.NewRecords(l.bus).DropWaiting(ctx, control.Scope(g))
+	n, err := store.NewRecords(l.bus).DropWaiting(ctx, control.Scope(g), math.MaxUint64)
 	l.dropped(n)
 	if err != nil {
 		return err

@@ -35,8 +35,12 @@ func newWords(c *discord.Client, log zerolog.Logger) *words {
 }
 
 // Say implements [inbound.Voice].
-func (w *words) Say(m inbound.Message, word inbound.Word, text string) {
+func (w *words) Say(m inbound.Message, word inbound.Word, text string, until time.Time) {
 	ok := w.lanes.Try(m.Channel, func() {
+		if w.ctx.Err() != nil || (!until.IsZero() && time.Now().After(until)) {
+			about(w.log.Debug(), m.Guild, m.Channel, string(m.ID)).Msg("a notice came too late to be true")
+			return
+		}
 		ctx, cancel := context.WithTimeout(w.ctx, wordWithin)
 		defer cancel()
 		_, err := w.client.Post(ctx, discord.PostRequest{

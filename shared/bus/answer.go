@@ -65,6 +65,15 @@ func (r *AnswerReading) Get(ctx context.Context) (a chat.Answer, ok bool, err er
 	return a, true, nil
 }
 
+// Ended says whether a question's end is on record: its answer was posted or given up, or a stop took it out of the queue.
+func (b *Bus) Ended(ctx context.Context, q chat.QuestionID) (bool, error) {
+	var record struct {
+		Done bool `json:"done"`
+	}
+	_, _, err := b.Posted().Get(ctx, string(q), &record)
+	return record.Done, err
+}
+
 // forgotten is what takes the place of an answer that its asker had forgotten: the create-only guard stays.
 var forgotten = []byte(`{"forgotten":true}`)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -187,7 +188,7 @@ func TestBoundsRefuseInsteadOfDropping(t *testing.T) {
 		t.Errorf("%d waiting, want %d", got, n)
 	}
 	got := 0
-	if err := b.DropQuestions(ctx, "10", func(chat.QuestionID) { got++ }); err != nil || got != n {
+	if err := b.DropQuestions(ctx, "10", math.MaxUint64, func(chat.QuestionID) { got++ }); err != nil || got != n {
 		t.Errorf("dropped %d (%v), want %d", got, err, n)
 	}
 }

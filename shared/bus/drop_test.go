@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestADropKeepsWhatOthersHandedBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var dropped []chat.QuestionID
-	if err := b.DropQuestions(ctx, "11", func(q chat.QuestionID) { dropped = append(dropped, q) }); err != nil || len(dropped) != 1 || dropped[0] != ours.ID {
+	if err := b.DropQuestions(ctx, "11", math.MaxUint64, func(q chat.QuestionID) { dropped = append(dropped, q) }); err != nil || len(dropped) != 1 || dropped[0] != ours.ID {
 		t.Fatalf("dropped %v, %v", dropped, err)
 	}
 	m, err = workers.Next(jetstream.FetchMaxWait(5 * time.Second))
@@ -50,6 +51,26 @@ func TestADropKeepsWhatOthersHandedBack(t *testing.T) {
 		t.Errorf("got %s, want %s", got, theirs.ID)
 	}
 	if open, err := b.Waiting(ctx, control.Fleet); err != nil || open != 1 {
+		t.Errorf("%d are open, %v", open, err)
+	}
+}
+
+// A stop drops what was asked before it, and nothing that was taken after the start behind it.
+func TestADropLeavesWhatIsYounger(t *testing.T) {
+	t.Parallel()
+	ctx, _, b := setup(t)
+	for i := range 4 {
+		q := question(i+1, "7")
+		q.Mark = chat.Snowflake(10 * (i + 1))
+		if _, err := b.PublishQuestion(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var dropped []chat.QuestionID
+	if err := b.DropQuestions(ctx, "10", 20, func(q chat.QuestionID) { dropped = append(dropped, q) }); err != nil || len(dropped) != 2 {
+		t.Fatalf("dropped %v, %v", dropped, err)
+	}
+	if open, err := b.Waiting(ctx, control.Fleet); err != nil || open != 2 {
 		t.Errorf("%d are open, %v", open, err)
 	}
 }

@@ -87,13 +87,13 @@ func (b *Bus) Queue(ctx context.Context) (open int, oldest time.Time, err error)
 	return 0, time.Time{}, nil
 }
 
-// DropQuestions removes the questions of a scope that lie in the queue, and calls removed with each; it goes on until ctx
-// ends. One may be in a worker's hands, which ends it too. Only the gateway has the right to.
+// DropQuestions removes the questions of a scope that lie in the queue and are not younger than a mark, and calls removed
+// with each; it goes on until ctx ends. One may be in a worker's hands, which ends it too. Only the gateway has the right to.
 //
 // It deletes one after another. A purge by subject would be a single request, but nats-server (2.15.2, consumer.purge)
 // then forgets the redeliveries of every question that was handed back, of whatever scope: each comes again only when its
 // acknowledgement is overdue, and never if the server is killed before.
-func (b *Bus) DropQuestions(ctx context.Context, scope control.Scope, removed func(chat.QuestionID)) error {
+func (b *Bus) DropQuestions(ctx context.Context, scope control.Scope, upto chat.Snowflake, removed func(chat.QuestionID)) error {
 	open, err := b.Waiting(ctx, scope)
 	if err != nil || open == 0 {
 		return err
@@ -104,11 +104,15 @@ func (b *Bus) DropQuestions(ctx context.Context, scope control.Scope, removed fu
 			return err
 		}
 		seq = m.seq
+		q, unreadable := chat.DecodeQuestion(m.data)
+		if unreadable == nil && q.Mark > upto {
+			continue
+		}
 		there, err := b.deleteMessage(ctx, streamQuestions, seq)
 		if err != nil {
 			return err
 		}
-		if q, err := chat.DecodeQuestion(m.data); err == nil && there { // what can't be read is no question
+		if there && unreadable == nil { // what can't be read is no question
 			removed(q.ID)
 		}
 	}

@@ -121,16 +121,21 @@ func names(id string, l chat.DeadLetter) bool {
 	return id == string(l.Question.ID) || id == string(base)
 }
 
-// askAgain asks under the first number that has not ended yet: a replay that ended in an apology, or was dropped by a stop,
-// leaves the letter where it is. running says that the one without an end is in the queue already.
+// askAgain asks under the first number that has not ended yet: a replay that ended in an apology, or that a stop dropped, in a
+// worker's hands or out of the queue, leaves the letter where it is. running says that the one without an end is in the queue already.
 func askAgain(ctx context.Context, b *bus.Bus, q chat.Question) (asked chat.Question, running bool, err error) {
 	base, n := answer.Replay(q.ID)
 	for ; ; n++ {
 		q.ID = answer.ReplayID(base, n)
-		if _, ended, err := b.Answered(ctx, q); err != nil || !ended {
-			if err == nil {
-				running, err = b.PublishQuestion(ctx, q)
-			}
+		_, ended, err := b.Answered(ctx, q)
+		if err == nil && !ended {
+			ended, err = b.Ended(ctx, q.ID)
+		}
+		if err != nil {
+			return q, false, err
+		}
+		if !ended {
+			running, err = b.PublishQuestion(ctx, q)
 			return q, running, err
 		}
 	}

@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +214,35 @@ func TestAReplayThatWasDroppedIsReplayedAgain(t *testing.T) {
 	second.ID = answer.ReplayID(q.ID, 2)
 	k.want(second, chat.Reply, "echo: try me")
 	k.await("the letters are gone", func() bool { return len(k.letters()) == 0 })
+}
+
+// A stop may take a replay out of the queue before any worker has it; then the gateway records its end.
+func TestAReplayThatLeftTheQueueIsReplayedAgain(t *testing.T) {
+	k := setup(t, nil)
+	w := k.start(nil)
+	k.hf.Inject(hfsim.Fault{Kind: hfsim.Invalid, Count: 1})
+	q := question("7", "try me")
+	k.ask(q)
+	k.want(q, chat.Fallback, "")
+	k.empty()
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	k.command("deadletters", "replay")
+	err := k.bus.DropQuestions(k.ctx, "10", math.MaxUint64, func(id chat.QuestionID) {
+		if _, err := k.bus.Posted().Create(k.ctx, string(id), map[string]bool{"done": true}, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := k.command("deadletters", "replay"); !strings.Contains(out, "-r2") {
+		t.Errorf("replay: %s", out)
+	}
+	if out := k.command("deadletters", "replay"); !strings.Contains(out, "already") {
+		t.Errorf("a replay of what is being asked: %s", out)
+	}
 }
 
 func TestItWaitsForNATS(t *testing.T) {

@@ -132,7 +132,7 @@ func (w *world) SetMark(_ context.Context, key string, m Mark) error {
 
 func (w *world) Up() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.away == nil }
 
-func (w *world) Say(m Message, _ Word, _ string) {
+func (w *world) Say(m Message, _ Word, _ string, _ time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.looks != nil {

@@ -102,10 +102,16 @@ func (d *Desk) follow(ctx context.Context, c chat.ChannelID, w *gate) {
 			return
 		}
 		s := d.begin(w)
-		err := d.fetch(ctx, c, s)
-		<-d.fetches
+		more, err := d.fetch(ctx, c, s)
+		<-d.fetches // others have their turn
 		if ctx.Err() != nil || d.closed() {
 			return
+		}
+		if more {
+			d.mu.Lock()
+			w.add(s)
+			d.mu.Unlock()
+			continue
 		}
 		if p, ok := errors.AsType[Passing](err); ok && p.Passing() && s.upto >= d.oldest() {
 			d.mu.Lock()
@@ -132,8 +138,9 @@ func (d *Desk) begin(w *gate) *gap {
 	return s
 }
 
-// fetch handles what was said within a gap. After an error the gap is what is left of it.
-func (d *Desk) fetch(ctx context.Context, c chat.ChannelID, s *gap) error {
+// fetch handles what was said within a gap, or as much as is fetched at a time; then there is more. After an error the gap is
+// what is left of it, too.
+func (d *Desk) fetch(ctx context.Context, c chat.ChannelID, s *gap) (more bool, err error) {
 	fetching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -143,27 +150,23 @@ func (d *Desk) fetch(ctx context.Context, c chat.ChannelID, s *gap) error {
 		case <-fetching.Done():
 		}
 	}()
-	for {
-		missed, err := d.d.History.MessagesAfter(fetching, c, chat.MessageID(s.after.String()), maxFetched)
-		for _, m := range missed {
-			if d.closed() {
-				return err
-			}
-			id := m.ID.Snowflake()
-			if id > s.upto {
-				return nil // said after the session began: it comes by itself, and so does what follows
-			}
-			m.Guild, m.CaughtUp = s.guild, id < s.began
-			d.admit(ctx, m, d.marks.begin(d.home(m.Guild), m)) // past the gate: live ones wait for it
-			s.after = id
+	missed, err := d.d.History.MessagesAfter(fetching, c, chat.MessageID(s.after.String()), maxFetched)
+	for _, m := range missed {
+		if d.closed() {
+			return false, err
 		}
-		if err != nil && !d.closed() {
-			d.d.Watcher.Trouble(Message{Guild: s.guild, Channel: c, CaughtUp: true}, err)
+		id := m.ID.Snowflake()
+		if id > s.upto {
+			return false, nil // said after the session began: it comes by itself, and so does what follows
 		}
-		if err != nil || len(missed) < maxFetched {
-			return err
-		}
+		m.Guild, m.CaughtUp = s.guild, id < s.began
+		d.admit(ctx, m, d.marks.begin(d.home(m.Guild), m)) // past the gate: live ones wait for it
+		s.after = id
 	}
+	if err != nil && !d.closed() {
+		d.d.Watcher.Trouble(Message{Guild: s.guild, Channel: c, CaughtUp: true}, err)
+	}
+	return err == nil && len(missed) >= maxFetched, err
 }
 
 // finish takes the gate away once nothing is left to fetch and what waited has passed.

@@ -66,7 +66,8 @@ type Commands interface {
 
 // Voice says a word to the author of a message. It does not block for long and reports its own failures.
 type Voice interface {
-	Say(m Message, word Word, text string)
+	// Say says a word, but not after until, when it is no longer true; zero: it stays true.
+	Say(m Message, word Word, text string, until time.Time)
 }
 
 // Word tells the words that a message may get apart, for nonces.

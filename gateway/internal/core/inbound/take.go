@@ -112,7 +112,7 @@ func (d *Desk) refuseFull(ctx context.Context, p *pending, q chat.Question, name
 		return fmt.Errorf("look whether the question was taken: %w", err)
 	}
 	if !theirs {
-		d.d.Voice.Say(p.m, NoRoom, chat.TextFull)
+		d.d.Voice.Say(p.m, NoRoom, chat.TextFull, time.Time{})
 	}
 	d.d.Watcher.Outcome(RateLimited, p.m)
 	return nil
@@ -135,14 +135,14 @@ func (d *Desk) refuse(m Message) {
 	d.d.Watcher.Outcome(RateLimited, m)
 	key, ends := d.cfg.Rate.key(m.Author, saidAt(m))
 	if d.told.first("hold."+key, ends) {
-		d.d.Voice.Say(m, NoRoom, chat.TextFull)
+		d.d.Voice.Say(m, NoRoom, chat.TextFull, time.Time{})
 	}
 }
 
 // sayOnce says a word once per user and window, whichever gateway gets there first.
 func (d *Desk) sayOnce(ctx context.Context, name string, ends time.Time, m Message, w Word, text string) {
 	if d.once(ctx, name, ends) {
-		d.d.Voice.Say(m, w, text)
+		d.d.Voice.Say(m, w, text, ends)
 	}
 }
 

@@ -33,15 +33,15 @@ type world struct {
 	audits  []string
 
 	// Canned answers. Errors of a hand make it fail; block makes it wait for its context first.
-	applied                                        []control.Applied
-	silent                                         []string
-	waiting                                        map[control.Scope]int
-	report                                         control.BudgetReport
-	forgotten                                      control.Forgotten
-	claimErr, stateErr, fleetErr, bookErr, waitErr error
-	blockClaim, blockWaiting                       bool
-	expected                                       int // workers that a reboot waits for
-	reboot                                         func(context.Context, chat.Snowflake) (int, []string, error)
+	applied                                                 []control.Applied
+	silent                                                  []string
+	waiting                                                 map[control.Scope]int
+	report                                                  control.BudgetReport
+	forgotten                                               control.Forgotten
+	claimErr, stateErr, fleetErr, dropErr, bookErr, waitErr error
+	blockClaim, blockWaiting                                bool
+	expected                                                int // workers that a reboot waits for
+	reboot                                                  func(context.Context, chat.Snowflake) (int, []string, error)
 }
 
 func newWorld() *world {
@@ -102,6 +102,10 @@ func (w *world) Sync(_ context.Context, s control.Sync) ([]control.Applied, []st
 	defer w.mu.Unlock()
 	if w.fleetErr != nil {
 		return nil, nil, w.fleetErr
+	}
+	if w.dropErr != nil {
+		w.syncs = append(w.syncs, s)
+		return w.applied, w.silent, w.dropErr
 	}
 	w.syncs = append(w.syncs, s)
 	return w.applied, w.silent, nil

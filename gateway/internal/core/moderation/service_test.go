@@ -322,3 +322,14 @@ func TestNewNeedsItsHands(t *testing.T) {
 		}
 	}
 }
+
+// That what waits could not all be dropped is no failure to ask the processes: they obey, and drop the rest.
+func TestADropThatFailsIsNoSilence(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.dropErr = errors.New("deadline exceeded")
+	said, _, err := run(t, w, ownerOfA, "$stop", "10")
+	if !strings.Contains(said, "obeyed") || strings.Contains(said, "couldn't ask") || !errors.Is(err, w.dropErr) {
+		t.Errorf("said %q, %v", said, err)
+	}
+}

@@ -32,7 +32,7 @@ func (s *Service) turn(ctx context.Context, call Call, o control.Order) (result,
 	applied, silent, err := s.fleet.Sync(ctx, control.Sync{Order: o, Revision: revision})
 	e := hear(applied, silent, revision)
 	obeyed := e.obeyed()
-	if err != nil {
+	if err != nil && len(applied)+len(silent) == 0 { // else they were asked, and something beside it failed
 		obeyed = "It is written down, but I couldn't ask my processes; each obeys as soon as it can be reached."
 	}
 	head := headline(call.Command, o, before)

@@ -92,6 +92,13 @@ func (g *guard) refuse(route string, channel chat.ChannelID, err *APIError) {
 	g.forbidden[forbiddenKey{route, channel}] = forbidden{now.Add(forbiddenFor), *err}
 }
 
+// allow forgets a channel's refusal: what it refused went through.
+func (g *guard) allow(route string, channel chat.ChannelID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.forbidden, forbiddenKey{route, channel})
+}
+
 // refused returns the remembered refusal, or nil.
 func (g *guard) refused(route string, channel chat.ChannelID) *APIError {
 	g.mu.Lock()

@@ -161,3 +161,20 @@ func TestStopsNearTheBan(t *testing.T) {
 		t.Errorf("posting at the ban: %v", err)
 	}
 }
+
+// A refusal is forgotten once a post goes through: then typing is of use again.
+func TestAPostThatGoesThroughTakesARefusalBack(t *testing.T) {
+	t.Parallel()
+	b := newBot(t, &discordsim.Server{}, quick())
+	b.sim.Inject(discordsim.Fault{Route: "POST /channels/{channel}/messages", Status: 403, Code: codeMissingPermissions})
+	post := func(nonce string) error {
+		_, err := b.Post(b.ctx(), PostRequest{Channel: channelID(b.w.Channel), Content: "x", Nonce: nonce})
+		return err
+	}
+	if err := post("1"); outbound.ClassOf(err) != outbound.ClassForbidden || b.mayType(channelID(b.w.Channel)) {
+		t.Errorf("refused: %v", err)
+	}
+	if err := post("2"); err != nil || !b.mayType(channelID(b.w.Channel)) {
+		t.Errorf("posted: %v; it may not type", err)
+	}
+}

@@ -209,6 +209,9 @@ func (c *Client) send(ctx context.Context, k call, body []byte, b *bucket) (answ
 		b.answered(got.status, bucketHeaders(got), wait)
 		c.limits.learn(k.route, k.major, b, got.header)
 	}
+	if e == nil && k.channel != "" {
+		c.guard.allow(k.name, k.channel)
+	}
 	if e == nil && k.route == routePost {
 		_, limits := readLimit(got.header)
 		c.global.told(limits)

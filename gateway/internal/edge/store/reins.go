@@ -60,7 +60,7 @@ func (r *Reins) Sync(ctx context.Context, s control.Sync) (applied []control.App
 	if err != nil || s.Order.Verb != control.Stop {
 		return applied, silent, err
 	}
-	n, err := NewRecords(r.bus).DropWaiting(ctx, s.Order.Scope)
+	n, err := NewRecords(r.bus).DropWaiting(ctx, s.Order.Scope, s.Order.Command)
 	r.dropped(n)
 	return applied, silent, err
 }

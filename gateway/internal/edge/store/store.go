@@ -6,6 +6,8 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"salamander.dev/gateway/internal/core/inbound"
 	"salamander.dev/gateway/internal/core/outbound"
@@ -102,15 +104,26 @@ func (r *Records) Close(ctx context.Context, q chat.QuestionID) (first bool, err
 	return r.bus.Posted().Create(ctx, string(q), outbound.Record{Done: true}, 0)
 }
 
-// DropWaiting removes the questions of a scope from the queue and tells how many of them it ended. One that a worker has in
-// hand is ended by its answer, too: whichever is recorded first counts.
-func (r *Records) DropWaiting(ctx context.Context, scope control.Scope) (ended int, err error) {
-	err = r.bus.DropQuestions(ctx, scope, func(q chat.QuestionID) {
-		if first, err := r.Close(ctx, q); first || err != nil { // it is gone in any case
-			ended++
-		}
+// parallelCloses is how many ends are being recorded while the queue is emptied.
+const parallelCloses = 16
+
+// DropWaiting removes the questions of a scope that are not younger than a mark from the queue, and tells how many of them it
+// ended. One that a worker has in hand is ended by its answer, too: whichever is recorded first counts.
+func (r *Records) DropWaiting(ctx context.Context, scope control.Scope, upto chat.Snowflake) (int, error) {
+	var ended atomic.Int64
+	var closing sync.WaitGroup
+	room := make(chan struct{}, parallelCloses)
+	err := r.bus.DropQuestions(ctx, scope, upto, func(q chat.QuestionID) {
+		room <- struct{}{}
+		closing.Go(func() {
+			defer func() { <-room }()
+			if first, err := r.Close(ctx, q); first || err != nil { // it is gone in any case
+				ended.Add(1)
+			}
+		})
 	})
-	return ended, err
+	closing.Wait()
+	return int(ended.Load()), err
 }
 
 // Answered implements [outbound.Records]. One that was forgotten at its asker's wish is none.

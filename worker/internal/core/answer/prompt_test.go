@@ -265,3 +265,29 @@ func TestNothingIsLearnedFromCountsThatContradictEachOther(t *testing.T) {
 		}
 	})
 }
+
+// A provider that was not seen before may put more marks around every turn.
+func TestAnotherProvidersMarksAreBounded(t *testing.T) {
+	run(t, func(w *world) {
+		w.model = func(_ context.Context, c answer.Call) (answer.Completion, error) {
+			done := say("ok")
+			done.Provider, done.PromptTokens, done.CompletionTokens = "a", english(c.Prompt), 1
+			if len(w.calls) > 8 {
+				done.Provider, done.PromptTokens = "b", done.PromptTokens+3*len(c.Prompt.Turns)
+			}
+			return done, nil
+		}
+		for i := range 12 {
+			q := question(i + 1)
+			q.Text = "hi"
+			w.want(q, chat.Reply, "")
+			got, most := w.requests[i].PromptTokens, english(w.calls[i].Prompt)
+			if i >= 8 {
+				most += 3 * len(w.calls[i].Prompt.Turns)
+			}
+			if got < most {
+				t.Errorf("call %d: reserved %d, used %d", i, got, most)
+			}
+		}
+	})
+}
