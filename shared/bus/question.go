@@ -118,12 +118,6 @@ func (b *Bus) DropQuestions(ctx context.Context, scope control.Scope, upto chat.
 	}
 }
 
-// first returns the stream sequence of the oldest question on a subject from a sequence on, 0 when there is none.
-func (b *Bus) first(ctx context.Context, subject string, from uint64) (uint64, error) {
-	m, _, err := b.beginOldest(streamQuestions, subject, from).end(ctx)
-	return m.seq, err
-}
-
 // inject writes the trace that ctx carries into a message's headers; extract reads it back.
 func inject(ctx context.Context, h nats.Header) {
 	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(h))
