@@ -40,7 +40,6 @@ func prompt(p persona.Persona, turns []memory.Turn, whole bool, q chat.Question)
 const (
 	turnTokens     = 8
 	preambleTokens = 64
-	marksApart     = 3 // by which two providers' marks around a question and its answer may differ
 )
 
 // scale estimates prompts by an upper bound. What a stranger wrote counts a token for every byte, which no text passes;
@@ -119,7 +118,7 @@ func (s *scale) estimate(turns []memory.Turn, whole bool, q chat.Question) guess
 	g.tokens = s.fixed() + g.rest
 	if len(turns) > 0 {
 		var short int
-		if g.grown, short = s.grown(turns, asked); g.grown > 0 {
+		if g.grown, short = s.grown(turns[len(turns)-1], asked); g.grown > 0 {
 			g.tokens = min(g.tokens, g.grown+short)
 		}
 	}
@@ -137,10 +136,10 @@ func said(t memory.Turn) int {
 
 // grown bounds a prompt that goes on from the one of the last turn with its answer and a question that has at most so
 // many tokens; 0: nothing is known. Another provider than the one that counted may wrap the same differently, by what is
-// known of both, or by the same margin that fixed has if it was not seen yet, and some tokens for every turn. short is what
-// is to be added since counts were higher before.
-func (s *scale) grown(turns []memory.Turn, asked int) (tokens, short int) {
-	last := turns[len(turns)-1]
+// known of both, or by the same margin that fixed has if it was not seen yet. With the room that the answer's and the question's
+// marks have here, that also holds two tokens more around each of eight turns' messages; the chat templates of today
+// differ by one. short is what is to be added since counts were higher before.
+func (s *scale) grown(last memory.Turn, asked int) (tokens, short int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	counted, known := s.seen[last.Prompt.By]
@@ -157,7 +156,7 @@ func (s *scale) grown(turns []memory.Turn, asked int) (tokens, short int) {
 			wrap = max(wrap, e.most-counted.least)
 		}
 	}
-	return last.Prompt.Tokens + wrap + most/10 + turnTokens + marksApart*len(turns) + said(last) + asked, s.short
+	return last.Prompt.Tokens + wrap + most/10 + turnTokens + said(last) + asked, s.short
 }
 
 // who names a provider of this model for this persona, in few letters, since it is stored with conversations.

@@ -273,7 +273,7 @@ func TestAnotherProvidersMarksAreBounded(t *testing.T) {
 			done := say("ok")
 			done.Provider, done.PromptTokens, done.CompletionTokens = "a", english(c.Prompt), 1
 			if len(w.calls) > 8 {
-				done.Provider, done.PromptTokens = "b", done.PromptTokens+3*len(c.Prompt.Turns)
+				done.Provider, done.PromptTokens = "b", done.PromptTokens+2*len(c.Prompt.Turns)
 			}
 			return done, nil
 		}
@@ -283,7 +283,7 @@ func TestAnotherProvidersMarksAreBounded(t *testing.T) {
 			w.want(q, chat.Reply, "")
 			got, most := w.requests[i].PromptTokens, english(w.calls[i].Prompt)
 			if i >= 8 {
-				most += 3 * len(w.calls[i].Prompt.Turns)
+				most += 2 * len(w.calls[i].Prompt.Turns)
 			}
 			if got < most {
 				t.Errorf("call %d: reserved %d, used %d", i, got, most)
