@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // up starts a world; the processes' lines are shown when the test fails.
 func up(t *testing.T, cfg stack.Config, gateways, workers int, d *discordsim.Server, h *hfsim.Server) (context.Context, *stack.World, discordsim.World) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute) // go test gives a package ten
 	t.Cleanup(cancel)
 	var mu sync.Mutex
 	var lines []string
