@@ -308,6 +308,19 @@ func TestWhatWasStoredBeforeAReconnectIsNotFresh(t *testing.T) {
 	<-done
 }
 
+// TestAReconnectThatIsNotKnownOfYetCounts: NATS tells of it in a goroutine of its own, which messages may outrun.
+func TestAReconnectThatIsNotKnownOfYetCounts(t *testing.T) {
+	t.Parallel()
+	_, _, b := setup(t)
+	now := time.Now().Add(time.Second)
+	if !b.StoodAt(now, 0) || b.StoodAt(now.Add(-time.Hour), 0) {
+		t.Error("the connection stands since it was made")
+	}
+	if b.StoodAt(now, 1) {
+		t.Error("the connection of before a reconnect counts")
+	}
+}
+
 func TestClaimsAreWonOnce(t *testing.T) {
 	t.Parallel()
 	ctx, s, b := setup(t)

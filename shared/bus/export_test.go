@@ -32,3 +32,17 @@ func (b *Bus) SweepReplies(now time.Time) {
 func (b *Bus) DeleteMessage(ctx context.Context, stream string, seq uint64) (bool, error) {
 	return b.deleteMessage(ctx, stream, seq)
 }
+
+// StoodAt tells whether the connection stood at a moment, as if there had been so many reconnects that the bus does not
+// know of yet.
+func (b *Bus) StoodAt(t time.Time, unknown uint64) bool {
+	b.mu.Lock()
+	b.known -= unknown
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.known += unknown
+		b.mu.Unlock()
+	}()
+	return b.stoodAt(t)
+}

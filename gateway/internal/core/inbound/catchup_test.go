@@ -322,6 +322,51 @@ func TestAllThatWasMissedIsCaughtUp(t *testing.T) {
 	})
 }
 
+// As many channels as are fetched at a time have much to be caught up on: the next one need not wait for their ends.
+func TestALongCatchUpGivesWayToOtherChannels(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d, w := setup(t)
+		begin := time.Now().Add(-50 * time.Second)
+		var missed []Message
+		for i := range 10 * maxFetched {
+			m := said(chat.MessageID(chat.SnowflakeAt(begin.Add(time.Duration(i) * time.Millisecond)).String()))
+			m.Author = chat.UserID(fmt.Sprint(1000 + i))
+			missed = append(missed, m)
+		}
+		var order []chat.ChannelID
+		w.history = func(_ context.Context, c chat.ChannelID, after chat.MessageID) ([]Message, error) {
+			if c == "77" {
+				return nil, nil
+			}
+			w.mu.Lock()
+			order = append(order, c)
+			w.mu.Unlock()
+			time.Sleep(time.Second)
+			if c == "small" {
+				return nil, nil
+			}
+			from := slices.IndexFunc(missed, func(m Message) bool { return m.ID.Snowflake() > after.Snowflake() })
+			if from < 0 {
+				return nil, nil
+			}
+			return missed[from:min(from+maxFetched, len(missed))], nil
+		}
+		d.Handle(t.Context(), Ready{Bot: "1", Guilds: []chat.GuildID{"10"}})
+		var channels []SeenChannel
+		for i := range parallelFetches {
+			channels = append(channels, SeenChannel{ID: chat.ChannelID(fmt.Sprint("big", i)), LastMessage: id(-20)})
+		}
+		d.Handle(t.Context(), GuildSeen{Guild: "10", Channels: channels})
+		synctest.Wait() // all of them are being fetched
+		d.Handle(t.Context(), GuildSeen{Guild: "10", Channels: []SeenChannel{{ID: "small", LastMessage: id(-20)}}})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if at := slices.Index(order, "small"); at < 0 || at > 2*parallelFetches || len(order) < 10*parallelFetches {
+			t.Errorf("the small channel was fetched as number %d of %d", at, len(order))
+		}
+	})
+}
+
 func TestWhatNeverPassesIsNotTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		d, w := setup(t)
