@@ -31,7 +31,8 @@ type world struct {
 	answered  map[chat.QuestionID]bool
 	changes   []chat.Change
 	counted   int
-	theirs    bool   // another gateway brought it into the queue
+	theirs    bool // another gateway brought it into the queue
+	commands  []chat.MessageID
 	publishes int    // tries since the last failed note
 	looks     func() // called at every second publish and at every notice
 	notices   []chat.MessageID
@@ -141,6 +142,16 @@ func (w *world) Say(m Message, _ Word, _ string, _ time.Time) {
 	w.notices = append(w.notices, m.ID)
 }
 
+func (w *world) Take(_ context.Context, m Message) (command, ignored bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m.Content != "$stop" {
+		return false, false
+	}
+	w.commands = append(w.commands, m.ID)
+	return true, false
+}
+
 // back ends the queue's absence.
 func (w *world) back() { w.mu.Lock(); w.away = nil; w.mu.Unlock() }
 
@@ -152,7 +163,6 @@ func (*world) Claim(context.Context, string, time.Duration) (bool, error) { retu
 func (*world) Stopped(chat.GuildID) bool                                  { return false }
 func (*world) Muted(chat.GuildID, chat.UserID, time.Time) bool            { return false }
 func (*world) DropBefore(chat.GuildID) chat.Snowflake                     { return 0 }
-func (*world) Take(context.Context, Message) (command, ignored bool)      { return false, false }
 func (*world) Is(Message) bool                                            { return false }
 func (*world) Outcome(Outcome, Message)                                   {}
 func (*world) Took(chat.Question, bool)                                   {}
@@ -236,6 +246,30 @@ func TestLiveMessagesWaitBehindMissedOnes(t *testing.T) {
 		answer <- []Message{said(missed), said(more)}
 		if got, want := w.got(), []chat.MessageID{more, live}; !slices.Equal(got, want) {
 			t.Errorf("published %v, want %v", got, want)
+		}
+	})
+}
+
+// TestACommandWaitsForNothing: not for what was missed in its channel, and is carried out once.
+func TestACommandWaitsForNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d, w := setup(t)
+		heard := make(chan struct{})
+		w.history = func(context.Context, chat.ChannelID, chat.MessageID) ([]Message, error) {
+			<-heard
+			return nil, nil
+		}
+		connect(t, d, id(-30))
+		stop := said(id(1))
+		stop.Content = "$stop"
+		d.Handle(t.Context(), stop)
+		synctest.Wait()
+		if !slices.Equal(w.commands, []chat.MessageID{stop.ID}) {
+			t.Errorf("carried out before the missed messages came: %v", w.commands)
+		}
+		close(heard)
+		if got := w.got(); len(got) != 0 || len(w.commands) != 1 {
+			t.Errorf("published %v, carried out %v", got, w.commands)
 		}
 	})
 }

@@ -149,9 +149,13 @@ func (d *Desk) Wait() {
 	d.lanes.Wait()
 }
 
-// message lets a message in, unless missed ones of its channel go first.
+// message reads commands before anything else, and lets a message in unless missed ones of its channel go first.
 func (d *Desk) message(ctx context.Context, m Message) {
 	done := d.marks.begin(d.home(m.Guild), m)
+	if d.command(ctx, m) {
+		done(true)
+		return
+	}
 	if !d.gated(m, func() { d.admit(ctx, m, done) }) {
 		d.admit(ctx, m, done)
 	}
@@ -160,10 +164,8 @@ func (d *Desk) message(ctx context.Context, m Message) {
 // admit judges one message as far as that takes no round trip, and puts the rest into a lane. done is called when the
 // message is handled.
 func (d *Desk) admit(ctx context.Context, m Message, done func(handled bool)) {
-	if o, ours := d.judge(ctx, m); o != "" {
-		if !m.CaughtUp && !d.isBot(m.Author) && ours {
-			d.d.Watcher.Outcome(o, m)
-		}
+	if !d.forBot(m) {
+		d.ignore(m)
 		done(true)
 		return
 	}
@@ -201,19 +203,25 @@ func (d *Desk) admit(ctx context.Context, m Message, done func(handled bool)) {
 	done(true)
 }
 
-// judge reads commands first and then asks whether the message is for the bot. The outcome is empty for a question;
-// ours says whether the message counts at all.
-func (d *Desk) judge(ctx context.Context, m Message) (o Outcome, ours bool) {
-	if command, ignored := d.d.Commands.Take(ctx, m); command {
-		return Ignored, ignored
+// command has a message carried out if it is a command.
+func (d *Desk) command(ctx context.Context, m Message) bool {
+	command, nothing := d.d.Commands.Take(ctx, m)
+	if nothing {
+		d.ignore(m)
 	}
-	if !d.cfg.Audience.Includes(m) {
-		return Ignored, true
+	return command
+}
+
+// forBot says whether a message asks something of the bot, and is young enough for an answer.
+func (d *Desk) forBot(m Message) bool {
+	return d.cfg.Audience.Includes(m) && (!m.CaughtUp || time.Since(m.ID.Snowflake().Time()) <= d.cfg.CatchUp)
+}
+
+// ignore counts a message of others that was heard and is no question.
+func (d *Desk) ignore(m Message) {
+	if !m.CaughtUp && !d.isBot(m.Author) {
+		d.d.Watcher.Outcome(Ignored, m)
 	}
-	if m.CaughtUp && time.Since(m.ID.Snowflake().Time()) > d.cfg.CatchUp {
-		return Ignored, true
-	}
-	return "", true
 }
 
 func (d *Desk) isBot(u chat.UserID) bool {

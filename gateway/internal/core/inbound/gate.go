@@ -160,7 +160,12 @@ func (d *Desk) fetch(ctx context.Context, c chat.ChannelID, s *gap) (more bool, 
 			return false, nil // said after the session began: it comes by itself, and so does what follows
 		}
 		m.Guild, m.CaughtUp = s.guild, id < s.began
-		d.admit(ctx, m, d.marks.begin(d.home(m.Guild), m)) // past the gate: live ones wait for it
+		done := d.marks.begin(d.home(m.Guild), m)
+		if d.command(ctx, m) {
+			done(true)
+		} else {
+			d.admit(ctx, m, done) // past the gate: live ones wait for it
+		}
 		s.after = id
 	}
 	if err != nil && !d.closed() {
