@@ -8,7 +8,7 @@ import (
 )
 
 // edited tells the workers of a question's new text. An edit makes no question of what was none, and one that leaves
-// nothing, or a command, takes the question back.
+// nothing, or a command, takes the question back, until the next edit.
 func (d *Desk) edited(ctx context.Context, m Message) {
 	t, known := d.known.find(m.ID)
 	if m.Author == "" && known { // the update did not name the author
@@ -17,18 +17,18 @@ func (d *Desk) edited(ctx context.Context, m Message) {
 	if !m.AuthorIsUser {
 		return
 	}
-	if !known && (!d.young(m.ID) || !d.cfg.Audience.Includes(m)) {
+	if t.deleted || !known && (!d.young(m.ID) || !d.cfg.Audience.Includes(m)) {
 		return
 	}
 	text := ""
 	if !d.d.Commands.Is(m) {
 		text = d.text(m)
 	}
-	if text == "" {
-		d.withdraw(ctx, m.Channel, m.ID, t, known)
+	if known && d.known.edited(m.ID, text) {
 		return
 	}
-	if known && d.known.edited(m.ID, text) {
+	if text == "" {
+		d.withdraw(ctx, m.Channel, m.ID, t, known)
 		return
 	}
 	if t.pending != nil {
@@ -44,7 +44,7 @@ func (d *Desk) edited(ctx context.Context, m Message) {
 // deleted takes questions back.
 func (d *Desk) deleted(ctx context.Context, e Deleted) {
 	for _, id := range e.Messages {
-		if t, known := d.known.find(id); known || d.young(id) {
+		if t, known := d.known.deleted(id); known || d.young(id) {
 			d.withdraw(ctx, e.Channel, id, t, known)
 		}
 	}

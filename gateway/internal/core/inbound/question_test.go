@@ -1,10 +1,12 @@
 package inbound
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"salamander.dev/shared/chat"
 )
@@ -45,6 +47,53 @@ func TestAnEditThatLeavesOnlyMarkupTakesTheQuestionBack(t *testing.T) {
 		synctest.Wait()
 		if want := []chat.Change{{Question: chat.QuestionID(m.ID), Deleted: true}}; !slices.Equal(w.changes, want) {
 			t.Errorf("changes %+v, want %+v", w.changes, want)
+		}
+	})
+}
+
+func TestAnEditBackAsksTheQuestionAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d, w := setup(t)
+		m := said(id(1))
+		d.Handle(t.Context(), m)
+		w.got()
+		edit := func(text string) {
+			e := m
+			e.Content = text
+			d.Handle(t.Context(), Edited{e})
+			synctest.Wait()
+		}
+		q := chat.QuestionID(m.ID)
+		edit("😀")
+		edit("😀😀") // still nothing
+		edit(m.Content)
+		if want := []chat.Change{{Question: q, Deleted: true}, {Question: q, Text: m.Content}}; !slices.Equal(w.changes, want) {
+			t.Errorf("changes %+v, want %+v", w.changes, want)
+		}
+		w.changes = nil
+		d.Handle(t.Context(), Deleted{Channel: m.Channel, Messages: []chat.MessageID{m.ID}})
+		edit("after it was deleted")
+		if want := []chat.Change{{Question: q, Deleted: true}}; !slices.Equal(w.changes, want) {
+			t.Errorf("changes %+v, want %+v: what is deleted stays so", w.changes, want)
+		}
+	})
+}
+
+func TestAnEditBackIsAskedWhenTheQueueIsThereAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d, w := setup(t)
+		w.away = errors.New("away")
+		m := said(id(1))
+		d.Handle(t.Context(), m)
+		for _, text := range []string{"😀", "another question"} {
+			m.Content = text
+			d.Handle(t.Context(), Edited{m})
+		}
+		synctest.Wait()
+		w.back()
+		time.Sleep(time.Second)
+		if got := w.got(); !slices.Equal(got, []chat.MessageID{m.ID}) {
+			t.Errorf("published %v", got)
 		}
 	})
 }

@@ -22,11 +22,11 @@ type pending struct {
 	withdrawn bool
 }
 
-// amend changes the text of what was not sent yet.
+// amend changes the text of what was not sent yet, also of what an edit to nothing had taken back.
 func (p *pending) amend(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.text = text
+	p.text, p.withdrawn = text, false
 }
 
 // withdraw takes a question back; false means that it may be in the queue already.
@@ -55,6 +55,7 @@ type trace struct {
 	lane    laneKey
 	hash    uint64
 	pending *pending // nil once it was published
+	deleted bool     // no edit brings it back
 }
 
 // recent remembers the newest questions, so that an edit or a deletion finds its lane, and an edit that changed
@@ -113,6 +114,18 @@ func (r *recent) find(id chat.MessageID) (trace, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, ok := r.byID[id]
+	return t, ok
+}
+
+// deleted notes that a message is gone and returns what is remembered of it.
+func (r *recent) deleted(id chat.MessageID) (trace, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.byID[id]
+	if ok {
+		t.deleted = true
+		r.byID[id] = t
+	}
 	return t, ok
 }
 
