@@ -102,9 +102,14 @@ func (s *splitter) pieces() []piece {
 		}
 		last := len(out) == s.maxParts-1
 		c := s.cut(pos, room, left, s.maxParts-len(out))
-		to := max(pos, len(strings.TrimRightFunc(s.text[:c.to], blank)))
-		p := piece{before, pos, to, s.contextIn(to).closing(s.text[:to])}
 		next := s.skip(c.next)
+		to := s.end(c.to)
+		if to <= pos { // blank lines at the head of a fence filled the part
+			left -= units(s.text[pos:next])
+			pos = next
+			continue
+		}
+		p := piece{before, pos, to, s.contextIn(to).closing(s.text[:to])}
 		if last && next < len(s.text) {
 			if strings.HasSuffix(p.after, "```") {
 				p.after += "\n"
@@ -116,6 +121,16 @@ func (s *splitter) pieces() []piece {
 		pos = next
 	}
 	return out
+}
+
+// end is where a part that is cut at offset i ends: behind the last that can be seen. A fence of which nothing but its
+// opening would stand there is left to the next part.
+func (s *splitter) end(i int) int {
+	to := len(strings.TrimRightFunc(s.text[:i], blank))
+	if f := s.fenceAt(max(to-1, 0)); f != nil && to > f.start && to <= f.body {
+		to = len(strings.TrimRightFunc(s.text[:f.start-len(f.quote)], blank))
+	}
+	return to
 }
 
 // tailClosing is what the last part needs behind the text's end: the closing of
