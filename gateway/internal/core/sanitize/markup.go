@@ -114,12 +114,19 @@ func (m *machine) mention(at int, token []byte) bool {
 }
 
 // name writes a person's name, as much of it as the growth allows. People name themselves
-// as they like: what could become markup or code is left out.
+// as they like: what could become markup, a link or code is left out.
 func (m *machine) name(s string) {
+	start, prev := len(m.out), rune(0)
 	for _, r := range s {
+		last := prev
+		prev = r
 		switch r {
-		case '<', '>', '`', '/', '\n', '\r', '|':
+		case '<', '>', '`', '\n', '\r', '|':
 			continue
+		case '/':
+			if last == ':' || last == '/' {
+				continue
+			}
 		}
 		// A rune's plain form is never longer than itself, but a joiner may wait.
 		need := utf8.RuneLen(r)
@@ -127,9 +134,12 @@ func (m *machine) name(s string) {
 			need += utf8.RuneLen(m.pending)
 		}
 		if need > m.room() {
-			return
+			break
 		}
 		m.rune(r)
+	}
+	if end := len(m.out) - 1; end > start && m.out[end] == ' ' { // in front of an emoji that went
+		m.pop(end)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 var people = Names{BotID: "900", Users: []User{
 	{"1", "Ann"}, {"2", "😀"}, {"3", "<@900> `x` \n𝓑𝓸𝓫"}, {"4", "Zoë"}, {"80351110224678912", "Nelly the elephant"},
-	{"123456789012345678", strings.Repeat("長", 32)},
+	{"123456789012345678", strings.Repeat("長", 32)}, {"15", "Bob (he/him)"}, {"16", "Ann 🔥"}, {"17", "https://tenor.com/x"},
 }}
 
 func TestText(t *testing.T) {
@@ -46,6 +46,9 @@ func TestText(t *testing.T) {
 		{"unknown user", "<@77>", "@user"},
 		{"user without a name", "<@2>!", "@user!"},
 		{"user with markup for a name", "hello dear <@3>, how are you", "hello dear @@900 x Bob, how are you"},
+		{"name with a stroke", "hello, <@15>!", "hello, @Bob (he/him)!"},
+		{"name with an emoji at its end", "hello, <@16>!", "hello, @Ann!"},
+		{"name that would be a link", "hello dear, dear <@17>!", "hello dear, dear @https:tenor.com/x!"},
 		{"long name is cut", "<@123456789012345678>", "@" + strings.Repeat("長", 13)},
 		{"long name with room", strings.Repeat("x", 60) + " <@123456789012345678>", strings.Repeat("x", 60) + " @" + strings.Repeat("長", 32)},
 		{"role, channel", "<@&5> in <#6>", "@role in #channel"},
