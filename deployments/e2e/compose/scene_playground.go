@@ -51,7 +51,7 @@ func (s *suite) playground(ctx context.Context) (err error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"workers 1 → 4 → 1", p.scale},
+		{"workers 1, 4, 2, 1", p.scale},
 		{"worker killed", func(ctx context.Context) error { return p.killed(ctx, "worker") }},
 		{"gateway killed", func(ctx context.Context) error { return p.killed(ctx, "gateway") }},
 		{"nats restarted", p.restarted},

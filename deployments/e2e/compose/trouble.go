@@ -4,19 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
+// scale goes to four workers by a flag, to two by the setting that lasts, and back to one.
 func (p *project) scale(ctx context.Context) error {
-	for _, n := range []int{4, 1} {
+	env := p.env
+	defer func() { p.env = env }()
+	for _, way := range []struct {
+		workers int
+		env     []string
+		flags   []string
+	}{{4, nil, []string{"--scale", "worker=4"}}, {2, []string{"WORKERS=2"}, nil}, {1, nil, []string{"--scale", "worker=1"}}} {
 		if err := p.rest(ctx, 4*time.Second); err != nil {
 			return err
 		}
-		if _, err := p.compose(ctx, "up", "--detach", "--no-recreate", "--scale", fmt.Sprint("worker=", n), "worker"); err != nil {
+		p.env = slices.Concat(env, way.env)
+		if _, err := p.compose(ctx, slices.Concat([]string{"up", "--detach", "--no-recreate"}, way.flags, []string{"worker"})...); err != nil {
 			return err
 		}
-		if err := p.healthy(ctx, n, "worker"); err != nil {
+		if err := p.healthy(ctx, way.workers, "worker"); err != nil {
 			return err
 		}
 	}
