@@ -40,7 +40,7 @@ func (in Input) Check() error {
 		return fmt.Errorf("answer-tokens %d: want at most tokens-per-line, %d", in.AnswerTokens, in.TokensPerLine)
 	}
 	if in.Limits.Needs(budget.Dollars) && in.Price.IsZero() {
-		return fmt.Errorf("limits %s: a limit in usd needs a price", in.Limits)
+		return fmt.Errorf("limits %s: a limit in usd needs a price: give --price, like 0.1/0.3 (USD for a million tokens of prompts and of answers)", in.Limits)
 	}
 	return in.countable()
 }
@@ -97,10 +97,10 @@ type LimitResult struct {
 	Fits   bool
 	Load   float64
 	Keys   int // that would carry it
-	// RunsOutDay is the day of the month, from 1, on which a window of a day or more is used up; 0: it is not, or the
+	// RunsOutDay is the day of the month, from 1, on which a window longer than a day is used up; 0: it is not, or the
 	// window is shorter.
 	RunsOutDay int
-	// RunsOutAfter is how long into a busy window shorter than a day it is used up; 0: it is not.
+	// RunsOutAfter is how long into a busy window of a day or less it is used up, in active hours; 0: it is not.
 	RunsOutAfter time.Duration
 }
 
@@ -141,7 +141,7 @@ func (in Input) limit(l budget.Limit, perLine int64, perHour, perDay float64) Li
 	if lr.Fits {
 		return lr
 	}
-	if l.Window.Length() >= 24*time.Hour {
+	if l.Window.Length() > 24*time.Hour {
 		lr.RunsOutDay = int(math.Ceil(lr.Supply / (perDay * cost)))
 	} else {
 		lr.RunsOutAfter = time.Duration(lr.Supply / (perHour * cost) * float64(time.Hour))

@@ -75,7 +75,8 @@ func TestLimits(t *testing.T) {
 	}{
 		{"a minute holds its share of an hour", "4req/1m", "", 250.0 / 60, false, 0, 57600 * time.Millisecond, 2},
 		{"four hours hold the two that are active", "500req/4h", "", 500, true, 0, 0, 1},
-		{"a day", "499req/day", "", 500, false, 1, 0, 2},
+		{"a day", "400req/day", "", 500, false, 0, 96 * time.Minute, 2},
+		{"two days, too little", "499req/48h", "", 1000, false, 1, 0, 3},
 		{"two days", "1000req/48h", "", 1000, true, 0, 0, 1},
 		{"tokens of a month", "3000000tok/month", "", 6e6, false, 15, 0, 2},
 		{"dollars", "1usd/month", "1/2", 15000 * (300*1e6 + 100*2e6), false, 4, 0, 8},

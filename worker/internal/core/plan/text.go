@@ -34,7 +34,11 @@ func Text(in Input, r Result) string {
 			case l.RunsOutDay > 0:
 				verdict += fmt.Sprintf("; runs out on day %d", l.RunsOutDay)
 			case l.RunsOutAfter > 0:
-				verdict += "; runs out " + short(l.RunsOutAfter) + " into the window"
+				window := "the window"
+				if l.Limit.Window.Length() == 24*time.Hour {
+					window = "the hours of each day"
+				}
+				verdict += "; runs out " + short(l.RunsOutAfter) + " into " + window
 			}
 		}
 		fmt.Fprintf(&b, "  %-18s demand %s of %s, load %s: %s\n",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,7 +128,7 @@ func (l *Ledger) Reset(ctx context.Context, key string) error {
 	return nil
 }
 
-// Keys returns the names of all keys that have a document.
+// Keys returns the names of all keys that have a document, sorted.
 func (l *Ledger) Keys(ctx context.Context) ([]string, error) {
 	prefix := "$KV." + l.cfg.Budget + "."
 	subjects, err := l.clock.subjects(ctx, prefix+">")
@@ -138,5 +139,6 @@ func (l *Ledger) Keys(ctx context.Context) ([]string, error) {
 	for s := range subjects {
 		names = append(names, strings.TrimPrefix(s, prefix))
 	}
+	slices.Sort(names)
 	return names, nil
 }

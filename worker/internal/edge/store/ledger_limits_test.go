@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,5 +78,14 @@ func TestLimitsHoldWhileAWorkerWithThemLives(t *testing.T) {
 	b.grant(other, "more")
 	if used := b.used(l, 0); used != 8 {
 		t.Fatalf("%d used", used)
+	}
+}
+
+func TestKeysAreListedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l, _ := b.open(nil, key(t, "d", "1req/day"), key(t, "b", "1req/day"), key(t, "e", "1req/day"), key(t, "a", "1req/day"), key(t, "c", "1req/day"))
+	if names, err := l.Keys(b.ctx); err != nil || !slices.Equal(names, []string{"a", "b", "c", "d", "e"}) {
+		t.Errorf("%v, %v", names, err)
 	}
 }
