@@ -49,6 +49,9 @@ const markup = "*_~|#>`()[]{}\"'- \n\t"
 // nor does the stop behind a link; where none was removed, it was typed to be read.
 func left(text string, names sanitize.Names) string {
 	text, removed := sanitize.Report(text, names)
+	if strings.Trim(text, " \n\u2800") == "" { // U+2800 is a Braille letter without a dot
+		return ""
+	}
 	around := markup
 	if removed.Links > 0 {
 		around += ".,:;!"
