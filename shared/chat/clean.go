@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 //     tag without its end takes the rest with it (the tokens ran out while it
 //     thought), an end without its opening takes everything before it (chat
 //     templates that put the opening tag into the prompt);
+//   - the channels of harmony (gpt-oss) that are not its final one;
 //   - end-of-text tokens (<|im_end|>, </s>, <|endoftext|>, …) together with all
 //     that follows, for what follows is the model playing the user's next turn;
 //     other template tokens (<|im_start|>, [INST], <bos>) just go;
@@ -45,6 +47,7 @@ type cleaner struct {
 	ticks  int // backticks at the end of out
 	span   int // length of the backtick run that opened the code we are in; 0 outside
 	strike int // <s> seen and not yet closed
+	begun  int // length of out at the last <|start|>, behind which harmony names a role
 }
 
 func (c *cleaner) run() {
@@ -138,6 +141,11 @@ func (c *cleaner) tag(next int) int {
 		return next
 	}
 	tag := strings.ToLower(string(c.out[at:]))
+	if tag == "<|channel|>" {
+		if behind, ok := c.channel(at, next); ok {
+			return behind
+		}
+	}
 	switch kindOf(tag) {
 	case tagThink:
 		c.out = c.out[:at]
@@ -145,8 +153,11 @@ func (c *cleaner) tag(next int) int {
 	case tagUnthink:
 		c.out = c.out[:0]
 	case tagDrop:
-		if tag == "<s>" {
+		switch tag {
+		case "<s>":
 			c.strike++
+		case "<|start|>":
+			c.begun = at
 		}
 		c.out = c.out[:at]
 	case tagEnd:
@@ -160,6 +171,36 @@ func (c *cleaner) tag(next int) int {
 		}
 	}
 	return next
+}
+
+// harmonyNext is where a message in OpenAI's harmony format ends, or the next one begins.
+var harmonyNext = regexp.MustCompile(`<\|(?:end|start|channel|call|return)\|>`)
+
+// channel takes <|channel|>name<|message|>, whose <|channel|> stands at out[at:] and in front of in[next:]: the final channel is the answer,
+// and what stood before it was none; others are thoughts.
+func (c *cleaner) channel(at, next int) (behind int, ok bool) {
+	const message = "<|message|>"
+	name, _, ok := strings.Cut(c.in[next:min(len(c.in), next+maxTag)], message)
+	if !ok {
+		return next, false
+	}
+	behind = next + len(name) + len(message)
+	if strings.HasPrefix(strings.TrimSpace(name), "final") {
+		c.out = c.out[:0]
+		return behind, true
+	}
+	if c.begun < at && strings.TrimSpace(string(c.out[c.begun:at])) == "assistant" {
+		at = c.begun
+	}
+	c.out = c.out[:at]
+	end := harmonyNext.FindStringIndex(c.in[behind:])
+	switch {
+	case end == nil:
+		return len(c.in), true
+	case strings.HasPrefix(c.in[behind+end[0]:], "<|end|>"):
+		return behind + end[1], true
+	}
+	return behind + end[0], true
 }
 
 // skipThought returns the index behind the first end tag at or after from, the end of s

@@ -19,6 +19,10 @@ func TestCleanAnswer(t *testing.T) {
 		{"joined by a removal", "<thi<think>x</think>nk>hm</think>Hi", "Sal", "Hi"},
 		{"upper case", "<THINK>x</Think>Hi", "Sal", "Hi"},
 		{"code inside a thought", "<think>```go\nx```</think>Hi", "Sal", "Hi"},
+		{"harmony", "<|channel|>analysis<|message|>hm, hm<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|return|>", "Sal", "Hello."},
+		{"harmony, a tool", "<|start|>assistant<|channel|>commentary to=f <|constrain|>json<|message|>{}<|call|>", "Sal", ""},
+		{"harmony, only thought", "<|channel|>analysis<|message|>and now", "Sal", ""},
+		{"no harmony", "a<|channel|>b", "Sal", "ab"},
 		{"tag in inline code", "Use `<think>` to think.", "Sal", "Use `<think>` to think."},
 		{"tag in a fence", "```\n<think>\n</s>\n```", "Sal", "```\n<think>\n</s>\n```"},
 		{"lone backtick is no code", "it`s\n<think>x</think>so", "Sal", "it`s\nso"},
@@ -60,7 +64,7 @@ func TestCleanAnswer(t *testing.T) {
 
 func FuzzCleanAnswer(f *testing.F) {
 	for _, s := range []string{
-		"<think>x</think>Sal: hi", "a</think>b", "`<think>`", "```\n</s>", "<|im_end|>", "**Sal:** x", "<s>a</s>b</s>",
+		"<think>x</think>Sal: hi", "<|channel|>analysis<|message|>a<|end|><|channel|>final<|message|>b", "a</think>b", "`<think>`", "```\n</s>", "<|im_end|>", "**Sal:** x", "<s>a</s>b</s>",
 		"[Sal]：x", "<thi<think></think>nk>", "`` ` </s>", "<｜a▁b｜>", "Sal:\n Sal :x", "***Sal*:** y",
 	} {
 		f.Add(s, "Sal")
