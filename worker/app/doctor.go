@@ -40,6 +40,11 @@ func doctorCommand(ctx context.Context, args []string, environ map[string]string
 	}
 	defer b.Close()
 	connected := s.NATS(ctx, b, cfg.NATSProvision)
+	if connected {
+		if err := compareLimits(ctx, b, cfg); err != nil {
+			s.Ill("limits", "%v", err)
+		}
+	}
 	switch {
 	case !call:
 		s.Well("keys", "%s: not called; --call makes one smallest call with each", strings.Join(keyNames(cfg), ", "))
@@ -51,6 +56,20 @@ func doctorCommand(ctx context.Context, args []string, environ map[string]string
 		}
 	}
 	return s.Err()
+}
+
+// compareLimits says whether a worker with these settings would start beside those that live. Where there is no ledger yet, it would.
+func compareLimits(ctx context.Context, b *bus.Bus, cfg Config) error {
+	if missing, _ := b.Examine(ctx); len(missing) > 0 {
+		return nil
+	}
+	l := &instance{App: &App{cfg: cfg}, name: newName(), log: zerolog.Nop(), bus: b}
+	ledger, err := store.OpenLedger(ctx, b.Conn(), l.ledgerConfig())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ledger.Close(ctx) }()
+	return ledger.CheckLimits(ctx, l.others)
 }
 
 func orNone(s string) string {

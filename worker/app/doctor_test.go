@@ -63,6 +63,22 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// A worker with these settings would refuse to start beside the one that lives.
+func TestDoctorComparesTheLimits(t *testing.T) {
+	k := setup(t, map[string]string{"BUDGET_LIMITS": "10req/24h"})
+	k.start(nil)
+	if code, out := k.doctor(nil); code != 0 {
+		t.Errorf("exit code %d with the same limits:\n%s", code, out)
+	}
+	code, out := k.doctor(map[string]string{"BUDGET_LIMITS": "11req/24h"})
+	if line := lineOf(out, "limits  "); code != 1 || !strings.HasPrefix(line, "--") || !strings.Contains(line, "10req/day") {
+		t.Errorf("exit code %d with others:\n%s", code, out)
+	}
+	if code, out = k.doctor(nil); code != 0 {
+		t.Errorf("exit code %d after that:\n%s", code, out)
+	}
+}
+
 // What the doctor calls is counted like everything else: no limit is passed for its sake.
 func TestDoctorKeepsTheBudget(t *testing.T) {
 	k := setup(t, map[string]string{"BUDGET_LIMITS": "1req/24h"})

@@ -53,28 +53,46 @@ func (l *Ledger) EnsureLimits(ctx context.Context, live func(ctx context.Context
 	return nil
 }
 
+// CheckLimits returns the error with which EnsureLimits would refuse, and writes nothing.
+func (l *Ledger) CheckLimits(ctx context.Context, live func(ctx context.Context) ([]LiveWorker, error)) error {
+	for _, b := range l.books {
+		if _, err := b.agree(ctx, live); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *book) ensureLimits(ctx context.Context, live func(ctx context.Context) ([]LiveWorker, error)) error {
-	var held budget.Limits
-	err := b.submit(&call{ctx: ctx, fresh: true, made: time.Now(), apply: func(d *budget.Document, _ time.Time) bool {
+	held, err := b.agree(ctx, live)
+	if err != nil || held.Equal(b.ours) {
+		return err
+	}
+	return b.setLimits(ctx, b.ours, held.String())
+}
+
+// agree returns the limits that the document holds, or that a living worker has others than ours.
+func (b *book) agree(ctx context.Context, live func(ctx context.Context) ([]LiveWorker, error)) (held budget.Limits, err error) {
+	err = b.submit(&call{ctx: ctx, fresh: true, made: time.Now(), apply: func(d *budget.Document, _ time.Time) bool {
 		held = d.Limits
 		return false
 	}})
 	if err != nil {
-		return fmt.Errorf("read the limits of key %s: %w", b.name, err)
+		return held, fmt.Errorf("read the limits of key %s: %w", b.name, err)
 	}
 	if held.Equal(b.ours) {
-		return nil
+		return held, nil
 	}
 	workers, err := live(ctx)
 	if err != nil {
-		return fmt.Errorf("look for live workers: %w", err)
+		return held, fmt.Errorf("look for live workers: %w", err)
 	}
 	for _, w := range workers {
 		if w.Instance != b.ledger.cfg.Instance && w.holds(b.name, held) {
-			return &budget.LimitsConflictError{Key: b.name, Theirs: held.String(), Ours: b.ours.String(), Instance: w.Instance}
+			return held, &budget.LimitsConflictError{Key: b.name, Theirs: held.String(), Ours: b.ours.String(), Instance: w.Instance}
 		}
 	}
-	return b.setLimits(ctx, b.ours, held.String())
+	return held, nil
 }
 
 // setLimits writes limits; expect is what the document must hold for that, empty: anything.
