@@ -104,6 +104,25 @@ func TestNothingIsPostedAfterTheConfirmationOfAStop(t *testing.T) {
 	}
 }
 
+// A flood of what everybody may use waits for its channel's rate limit; a moderator's command does not wait for it.
+func TestAStopIsHeardAmidAFloodOfHelp(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.sim.SetLimits(discordsim.RateLimits{On: true})
+	quiet, _ := s.sim.AddChannel(discordsim.Channel{Guild: s.world.Guild, Name: "moderators"})
+	elsewhere := s.sim.AddGuild(discordsim.Guild{Name: "another server"})
+	loud, _ := s.sim.AddChannel(discordsim.Channel{Guild: elsewhere.ID, Name: "chat"})
+	g := s.start()
+	for range 300 {
+		s.sayIn(s.world.Channel, s.world.User, "$help")
+		s.sayIn(loud.ID, elsewhere.Owner, "$help")
+	}
+	s.reply(s.sayIn(quiet.ID, s.world.Owner, "$stop"))
+	if d := g.mirror.Desired(control.Scope(s.world.Guild.String())); d.State != control.Stopped {
+		t.Errorf("the server is %s", d.State)
+	}
+}
+
 func TestAMutedUserIsIgnored(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

@@ -19,8 +19,9 @@ import (
 	"salamander.dev/shared/logging"
 )
 
-// maxCommands bounds the commands that wait or are carried out; more are dropped and logged.
-const maxCommands = 256
+// maxCommands bounds the commands of all servers together. It is out of reach of one server: its bounds are those of
+// [moderation.Room].
+const maxCommands = 1 << 16
 
 // reins carry commands from where they are typed to where they are carried out: those of one author in one channel one
 // after another.
@@ -32,6 +33,7 @@ type reins struct {
 	log     zerolog.Logger
 	content logging.Content
 	lanes   *lane.Group[commander]
+	room    moderation.Room
 
 	registering    sync.Once
 	background     sync.WaitGroup
@@ -96,7 +98,12 @@ func (r *reins) carryOut(ctx context.Context, call moderation.Call) {
 	if call.Command.Name == moderation.Reboot && call.Command.All {
 		key.fleet = call.Place.Command
 	}
-	if !r.lanes.Try(key, func() { r.handle(ctx, call) }) {
+	leave, ok := r.room.Enter(call)
+	if ok && !r.lanes.Try(key, func() { defer leave(); r.handle(ctx, call) }) {
+		ok = false
+		leave()
+	}
+	if !ok {
 		r.line(r.log.Warn(), call).Msg("a command was dropped: too many at once")
 	}
 }
