@@ -123,6 +123,22 @@ func TestAStopIsHeardAmidAFloodOfHelp(t *testing.T) {
 	}
 }
 
+// Discord takes no posts, so no command is answered; the second one takes effect all the same.
+func TestACommandDoesNotWaitForTheAnswerOfAnother(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	g := s.start()
+	s.sim.Inject(discordsim.Fault{Route: "POST /channels/{channel}/messages", Status: 503, Times: -1})
+	s.sayIn(s.world.Channel, s.world.Owner, "$mute <@"+s.world.User.String()+">")
+	stop := s.sayIn(s.world.Channel, s.world.Owner, "$stop")
+	eventually(t, "the server is stopped", func() bool { return g.log.has("audit: command", `"what":"stop"`) })
+	if g.log.has("a command had trouble") {
+		t.Error("the answer to the first command was given up before the second one was carried out")
+	}
+	s.sim.ClearFaults()
+	s.answered(stop)
+}
+
 func TestAMutedUserIsIgnored(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

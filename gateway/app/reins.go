@@ -23,8 +23,8 @@ import (
 // [moderation.Room].
 const maxCommands = 1 << 16
 
-// reins carry commands from where they are typed to where they are carried out: those of one author in one channel one
-// after another.
+// reins carry commands from where they are typed to where they are carried out: those of one author in one channel that
+// change something take effect one after another. No command waits for another one's answer.
 type reins struct {
 	rules   moderation.Rules
 	service *moderation.Service
@@ -34,6 +34,7 @@ type reins struct {
 	content logging.Content
 	lanes   *lane.Group[commander]
 	room    moderation.Room
+	telling sync.WaitGroup
 
 	registering    sync.Once
 	background     sync.WaitGroup
@@ -45,8 +46,8 @@ type reins struct {
 type commander struct {
 	channel chat.ChannelID
 	user    chat.UserID
-	// fleet sets commands apart that take minutes.
-	fleet chat.MessageID
+	// alone sets commands apart that nothing waits for.
+	alone chat.MessageID
 }
 
 // rules are moderation's settings.
@@ -95,11 +96,11 @@ func (r *reins) slash(ctx context.Context, s inbound.Slash) { r.carryOut(ctx, r.
 func (r *reins) carryOut(ctx context.Context, call moderation.Call) {
 	call.Actor.Muted = r.mirror.Muted(call.Place.Guild, call.Actor.User, time.Now())
 	key := commander{channel: call.Place.Channel, user: call.Actor.User}
-	if call.Command.Name == moderation.Reboot && call.Command.All {
-		key.fleet = call.Place.Command
+	if !call.Command.Ordered() {
+		key.alone = call.Place.Command
 	}
 	leave, ok := r.room.Enter(call)
-	if ok && !r.lanes.Try(key, func() { defer leave(); r.handle(ctx, call) }) {
+	if ok && !r.lanes.Try(key, func() { r.handle(ctx, call, leave) }) {
 		ok = false
 		leave()
 	}
@@ -108,16 +109,11 @@ func (r *reins) carryOut(ctx context.Context, call moderation.Call) {
 	}
 }
 
-func (r *reins) handle(ctx context.Context, call moderation.Call) {
-	audit, err := r.service.Handle(ctx, call)
-	if err != nil {
-		e := r.line(r.log.Warn(), call).Err(err)
-		if advice := outbound.AdviceOf(err); advice != "" {
-			e = e.Str("advice", advice)
-		}
-		e.Msg("a command had trouble")
-	}
-	if audit != nil {
+// handle carries a command out and has it answered. leave is called when it was.
+func (r *reins) handle(ctx context.Context, call moderation.Call, leave func()) {
+	report, err := r.service.Handle(ctx, call)
+	r.trouble(call, err)
+	if audit := report.Audit; audit != nil {
 		e := r.line(r.log.Info(), call).Str("by", string(audit.By)).Str("by_name", audit.ByName).Str("what", audit.What)
 		if audit.Reason != "" {
 			e = r.content.Always(e, "reason", audit.Reason)
@@ -125,6 +121,21 @@ func (r *reins) handle(ctx context.Context, call moderation.Call) {
 		e.Str("ground", string(audit.Ground)).Str("scope", string(audit.Scope)).Str("effect", audit.Effect).
 			Bool("refused", audit.Refused).Bool("failed", audit.Failed).Msg("audit: command")
 	}
+	r.telling.Go(func() {
+		defer leave()
+		r.trouble(call, r.service.Tell(ctx, report))
+	})
+}
+
+func (r *reins) trouble(call moderation.Call, err error) {
+	if err == nil {
+		return
+	}
+	e := r.line(r.log.Warn(), call).Err(err)
+	if advice := outbound.AdviceOf(err); advice != "" {
+		e = e.Str("advice", advice)
+	}
+	e.Msg("a command had trouble")
 }
 
 func (r *reins) line(e *zerolog.Event, call moderation.Call) *zerolog.Event {
@@ -136,6 +147,7 @@ func (r *reins) close() {
 	r.stopBackground()
 	r.lanes.Close()
 	r.lanes.Wait()
+	r.telling.Wait()
 	r.background.Wait()
 }
 

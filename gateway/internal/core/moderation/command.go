@@ -108,5 +108,18 @@ func lookup(n Name) (entry, bool) {
 	return entry{}, false
 }
 
+// Ordered says that a command changes something, so that its author's next one must not overtake it. A fleet-wide reboot
+// takes minutes and is ordered by its id alone.
+func (c Command) Ordered() bool {
+	e, _ := lookup(c.Name)
+	switch e.verb {
+	case "", control.Status, control.Budget:
+		return false
+	case control.Reboot:
+		return !c.All
+	}
+	return true
+}
+
 // words shows the command as the asker would write it, in code style.
 func (c Command) words(n Name) string { return code(c.Mark + string(n)) }

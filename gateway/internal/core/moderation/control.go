@@ -32,28 +32,27 @@ func alone(so string) result {
 	return result{text: "None of my workers is running right now, so " + so + ". Please try again later.", effect: "nothing: no worker is running", failed: true}
 }
 
-// control carries out a command that goes over NATS: claim, effect, answer, audit, in this order.
-func (s *Service) control(ctx context.Context, call Call, ground control.Ground) (*Audit, error) {
+// control carries out a command that goes over NATS: claim, then effect. Answer and audit follow ([Service.Tell]).
+func (s *Service) control(ctx context.Context, call Call, ground control.Ground) (Report, error) {
 	if text := s.unwise(call); text != "" {
-		return nil, s.say(ctx, call.Place, text)
+		return s.say(ctx, call.Place, text)
 	}
 	audit := newAudit(call, ground)
 	o := call.order(ground, time.Now().UTC())
 	if err := o.Validate(); err != nil { // what every process would refuse is not sent
 		audit.Failed, audit.Effect = true, "refused: malformed"
-		return audit, errors.Join(err, s.say(ctx, call.Place, "I can't read that command; nothing was done."))
+		r, unclaimed := s.say(ctx, call.Place, "I can't read that command; nothing was done.")
+		r.Audit = audit
+		return r, errors.Join(err, unclaimed)
 	}
-	claiming, cancel := context.WithTimeout(ctx, s.cfg.Within)
-	mine, err := s.claim(claiming, call.Place)
-	cancel()
+	mine, err := s.claim(ctx, call.Place)
 	if err != nil {
 		audit.Failed, audit.Effect = true, "nothing: NATS is away"
-		return audit, errors.Join(err, s.answer(ctx, call.Place, Trouble, textAway))
+		return Report{Audit: audit, place: call.Place, part: Trouble, text: textAway}, err
 	}
 	if !mine {
-		return nil, nil
+		return Report{}, nil
 	}
-	part := Final
 	r, err := s.obey(ctx, call, o)
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w", o.Verb, o.Scope, err)
@@ -61,17 +60,13 @@ func (s *Service) control(ctx context.Context, call Call, ground control.Ground)
 	if r.text == "" {
 		r = result{text: textUnknown, effect: "unknown: NATS went away", failed: true}
 	}
+	part := Final
 	if r.failed {
 		part = Trouble
 	}
 	audit.Effect, audit.Failed = r.effect, r.failed
-	err = errors.Join(err, s.answer(ctx, call.Place, part, r.text))
-	if ground != control.Self { // what people delete of their own is nobody's control command
-		auditing, cancel := s.detached(ctx)
-		defer cancel()
-		err = errors.Join(err, s.voice.Audit(auditing, call.Place.Command, audit.Line()))
-	}
-	return audit, err
+	// What people delete of their own is nobody's control command.
+	return Report{Audit: audit, place: call.Place, part: part, text: r.text, listed: ground != control.Self}, err
 }
 
 // obey does what an order says. An error without a result means that the effect is not known; with one, that something

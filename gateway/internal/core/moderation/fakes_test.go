@@ -211,3 +211,9 @@ func gateway(t *testing.T, w *world) *moderation.Service {
 	}
 	return s
 }
+
+// handle carries a command out and answers it.
+func handle(ctx context.Context, s *moderation.Service, c moderation.Call) (*moderation.Audit, error) {
+	r, err := s.Handle(ctx, c)
+	return r.Audit, errors.Join(err, s.Tell(ctx, r))
+}

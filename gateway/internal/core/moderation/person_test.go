@@ -57,7 +57,7 @@ func TestMutedUsers(t *testing.T) {
 		w := newWorld()
 		in := call(t, what{text: c.text, slash: strings.TrimPrefix(c.text, "$")}, c.by, c.at, c.slash, "10")
 		in.Actor.Muted = true
-		if _, err := gateway(t, w).Handle(t.Context(), in); err != nil {
+		if _, err := handle(t.Context(), gateway(t, w), in); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(w.texts()) == 1; got != c.said {

@@ -59,7 +59,7 @@ func TestRebootAll(t *testing.T) {
 				defer time.AfterFunc(c.drain, cancel).Stop()
 			}
 			begun := time.Now()
-			audit, err := gateway(t, w).Handle(ctx, call(t, what{text: "$reboot all"}, people[4], here, false, "10"))
+			audit, err := handle(ctx, gateway(t, w), call(t, what{text: "$reboot all"}, people[4], here, false, "10"))
 			if took := time.Since(begun); took != c.took {
 				t.Errorf("%s: took %v, want %v", name, took, c.took)
 			}

@@ -122,52 +122,80 @@ func New(claims Claims, state State, fleet Fleet, books Books, voice Voice, cfg 
 	return &Service{claims: claims, state: state, fleet: fleet, books: books, voice: voice, cfg: cfg}, nil
 }
 
-// Handle carries one command out and answers it. It returns the audit of a control command, also of a refused one, for
-// the log; nil when there was none or another gateway carried it out. The error is for the log too: the asker was told
-// in a sentence. A fleet-wide reboot takes minutes; everything else ends within Config.Within or so.
-func (s *Service) Handle(ctx context.Context, call Call) (*Audit, error) {
+// Report is what a command led to, and what is left to say of it.
+type Report struct {
+	// Audit is of a control command, also of a refused one, for the log; nil when there was none or another gateway
+	// carried it out.
+	Audit *Audit
+
+	place Place
+	part  Part
+	text  string // empty: nothing is said
+	// listed says that Audit goes to the audit channel.
+	listed bool
+}
+
+// Handle carries one command out; [Service.Tell] answers it, which may take longer. The error is for the log: the report
+// tells the asker in a sentence. A fleet-wide reboot takes minutes; everything else ends within Config.Within or so.
+func (s *Service) Handle(ctx context.Context, call Call) (Report, error) {
 	c, a, p := call.Command, call.Actor, call.Place
 	if c.Name == Ignore {
-		return nil, nil
+		return Report{}, nil
 	}
 	if c.Name == Unknown {
-		return nil, s.hint(ctx, call)
+		return s.hint(ctx, call)
 	}
 	if a.unheard() && c.Name != Forget {
 		if p.Slash { // Discord shows a deferred answer that never comes as an error
-			return nil, s.say(ctx, p, "I was told to ignore you in this server.")
+			return s.say(ctx, p, "I was told to ignore you in this server.")
 		}
-		return nil, nil
+		return Report{}, nil
 	}
 	ground, refusal := Authorize(a, c)
 	if refusal != nil {
 		audit := newAudit(call, ground)
 		audit.Refused, audit.Effect = true, "refused: "+refusal.Reason
 		if !p.Open {
-			return audit, nil
+			return Report{Audit: audit}, nil
 		}
-		return audit, s.say(ctx, p, refusal.Text)
+		r, err := s.say(ctx, p, refusal.Text)
+		r.Audit = audit
+		return r, err
 	}
 	if c.Problem != "" {
 		if !p.Open && ground == control.Self {
-			return nil, nil
+			return Report{}, nil
 		}
-		return nil, s.say(ctx, p, c.Problem)
+		return s.say(ctx, p, c.Problem)
 	}
 	if c.Name == Help {
-		return nil, s.say(ctx, p, help(a, c.Mark))
+		return s.say(ctx, p, help(a, c.Mark))
 	}
 	return s.control(ctx, call, ground)
 }
 
+// Tell answers a command, and puts its audit into the audit channel. ctx does not end it: the effect is there.
+func (s *Service) Tell(ctx context.Context, r Report) error {
+	if r.text == "" {
+		return nil
+	}
+	err := s.answer(ctx, r.place, r.part, r.text)
+	if r.listed {
+		auditing, cancel := s.detached(ctx)
+		defer cancel()
+		err = errors.Join(err, s.voice.Audit(auditing, r.place.Command, r.Audit.Line()))
+	}
+	return err
+}
+
 // hint answers a word that is no command: with the command that it is close to, where the bot may speak, else not.
-func (s *Service) hint(ctx context.Context, call Call) error {
+func (s *Service) hint(ctx context.Context, call Call) (Report, error) {
 	c, p := call.Command, call.Place
 	switch {
 	case p.Slash:
 		return s.say(ctx, p, "I don't know that command (any more); "+c.words(Help)+" shows those that I know.")
 	case c.Near == Unknown || !p.Open || call.Actor.unheard():
-		return nil
+		return Report{}, nil
 	}
 	_, refusal := Authorize(call.Actor, Command{Name: c.Near, Mark: c.Mark})
 	if refusal != nil && call.Actor.Direct {
@@ -176,21 +204,19 @@ func (s *Service) hint(ctx context.Context, call Call) error {
 	return s.say(ctx, p, "Did you mean "+c.words(c.Near)+"?")
 }
 
-// say posts a text that changes nothing. When no claim can be made, the nonce alone keeps two gateways from saying it
+// say reports a text that changes nothing. When no claim can be made, the nonce alone keeps two gateways from saying it
 // twice.
-func (s *Service) say(ctx context.Context, p Place, text string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within)
-	defer cancel()
+func (s *Service) say(ctx context.Context, p Place, text string) (Report, error) {
 	mine, err := s.claim(ctx, p)
 	if err == nil && !mine {
-		return nil
+		return Report{}, nil
 	}
-	return errors.Join(err, s.voice.Reply(ctx, p, Final, text))
+	return Report{place: p, part: Final, text: text}, err
 }
 
 // claim makes a command this gateway's.
 func (s *Service) claim(ctx context.Context, p Place) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within/2) // the other half is for saying that it failed
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within/2) // so that who types hears soon that it failed
 	defer cancel()
 	mine, err := s.claims.Claim(ctx, "command."+string(p.Command))
 	if err != nil {

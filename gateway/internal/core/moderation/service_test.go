@@ -23,7 +23,7 @@ var (
 func run(t *testing.T, w *world, p who, text string, id chat.MessageID) (string, *moderation.Audit, error) {
 	t.Helper()
 	before := len(w.texts())
-	audit, err := gateway(t, w).Handle(t.Context(), call(t, what{text: text}, p, here, false, id))
+	audit, err := handle(t.Context(), gateway(t, w), call(t, what{text: text}, p, here, false, id))
 	return strings.Join(w.texts()[before:], "\n"), audit, err
 }
 
@@ -119,7 +119,7 @@ func TestTwoGatewaysActOnce(t *testing.T) {
 		for i := range audits {
 			gone.Go(func() {
 				var err error
-				audits[i], err = gateway(t, w).Handle(t.Context(), call(t, c, people[4], here, false, "10"))
+				audits[i], err = handle(t.Context(), gateway(t, w), call(t, c, people[4], here, false, "10"))
 				if err != nil {
 					t.Errorf("%s: %v", c.text, err)
 				}
@@ -165,7 +165,7 @@ func TestHelpShowsWhatTheAskerMay(t *testing.T) {
 		{people[4], places[5], all},
 	} {
 		w := newWorld()
-		if _, err := gateway(t, w).Handle(t.Context(), call(t, what{text: "$help"}, c.by, c.at, false, "10")); err != nil {
+		if _, err := handle(t.Context(), gateway(t, w), call(t, what{text: "$help"}, c.by, c.at, false, "10")); err != nil {
 			t.Fatal(err)
 		}
 		text := w.texts()[0]
@@ -201,7 +201,7 @@ func TestHints(t *testing.T) {
 		{places[5], "$stpo", "In direct messages I know `$help` and `$forget`; the rest is for servers."},
 	} {
 		w := newWorld()
-		if _, err := gateway(t, w).Handle(t.Context(), call(t, what{text: c.text}, people[5], c.at, false, "10")); err != nil {
+		if _, err := handle(t.Context(), gateway(t, w), call(t, what{text: c.text}, people[5], c.at, false, "10")); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Join(w.texts(), "\n"); got != c.want {
@@ -302,6 +302,19 @@ func TestCommandAgain(t *testing.T) {
 		clear(w.claims) // as a write looks that is made again after its answer was lost
 		if said, _, err := run(t, w, people[4], text, "10"); err != nil || !strings.HasPrefix(said, want) {
 			t.Errorf("%s: said %q, %v, want %q", text, said, err, want)
+		}
+	}
+}
+
+// What is only looked at overtakes nothing, and nothing waits for it; it may wait for a worker that is frozen.
+func TestOnlyWhatChangesSomethingIsOrdered(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"$stop": true, "$stop all": true, "$start": true, "$reboot": true, "$reboot all": false, "$mute <@101>": true,
+		"$unmute <@101>": true, "$forget": true, "$status": false, "$budget": false, "$help": false, "$hlep": false,
+	} {
+		if c := call(t, what{text: text}, people[4], here, false, "10"); c.Command.Ordered() != want {
+			t.Errorf("%s is ordered: %t", text, !want)
 		}
 	}
 }

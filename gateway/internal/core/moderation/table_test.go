@@ -172,7 +172,7 @@ func TestEveryCommandRolePlaceAndForm(t *testing.T) {
 					tried++
 					name := fmt.Sprintf("%s (slash %v) by %s in %s", c.text, slash, p.name, at.name)
 					w := newWorld()
-					audit, err := gateway(t, w).Handle(t.Context(), call(t, c, p, at, slash, "1300000000000000001"))
+					audit, err := handle(t.Context(), gateway(t, w), call(t, c, p, at, slash, "1300000000000000001"))
 					if err != nil {
 						t.Errorf("%s: %v", name, err)
 						continue
@@ -233,7 +233,7 @@ func TestOrderCarriesWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	c := call(t, what{text: "$mute <@101> 10m  shouts \n at `@everyone`"}, people[3], places[1], false, "1300000000000000001")
-	if _, err := gateway(t, w).Handle(t.Context(), c); err != nil {
+	if _, err := handle(t.Context(), gateway(t, w), c); err != nil {
 		t.Fatal(err)
 	}
 	o := w.orders[0]
