@@ -36,10 +36,10 @@ type reins struct {
 	room    moderation.Room
 	telling sync.WaitGroup
 
-	registering    sync.Once
-	background     sync.WaitGroup
-	closing        context.Context // of what nobody waits for at the end
-	stopBackground context.CancelFunc
+	registering sync.Once
+	background  sync.WaitGroup
+	draining    context.Context // ends when the process begins to drain
+	drain       context.CancelFunc
 }
 
 // commander is who commands where.
@@ -63,7 +63,7 @@ func newReins(a *App) (*reins, error) {
 		mirror: a.mirror, client: a.discord, log: a.log, content: a.content, lanes: lane.New[commander](maxCommands),
 	}
 	r.rules.Bot = func() chat.UserID { return a.desk.Bot() }
-	r.closing, r.stopBackground = context.WithCancel(context.Background())
+	r.draining, r.drain = context.WithCancel(context.Background())
 	hands := store.NewReins(a.bus, a.mirror, a.meters.dropped)
 	var err error
 	r.service, err = moderation.New(hands, hands, hands, hands, voice{a.discord, a.cfg.AuditChannel},
@@ -123,7 +123,7 @@ func (r *reins) handle(ctx context.Context, call moderation.Call, leave func()) 
 	}
 	r.telling.Go(func() {
 		defer leave()
-		r.trouble(call, r.service.Tell(ctx, report))
+		r.trouble(call, r.service.Tell(r.draining, report))
 	})
 }
 
@@ -144,7 +144,7 @@ func (r *reins) line(e *zerolog.Event, call moderation.Call) *zerolog.Event {
 
 // close waits for commands that are being carried out.
 func (r *reins) close() {
-	r.stopBackground()
+	r.drain()
 	r.lanes.Close()
 	r.lanes.Wait()
 	r.telling.Wait()
@@ -162,7 +162,7 @@ const (
 func (r *reins) register() {
 	r.registering.Do(func() {
 		r.background.Go(func() {
-			ctx := r.closing
+			ctx := r.draining
 			for try := 1; ; try++ {
 				err := r.registerOnce(ctx)
 				if err == nil || ctx.Err() != nil {

@@ -59,6 +59,7 @@ func (a *App) serve(intake, work context.Context) error {
 
 	// What was heard goes into the queue while answers are finished.
 	a.desk.Close()
+	a.reins.drain()
 	a.shards.wait()
 	endPull()
 	a.poster.Close()

@@ -65,8 +65,11 @@ func (s *Service) control(ctx context.Context, call Call, ground control.Ground)
 		part = Trouble
 	}
 	audit.Effect, audit.Failed = r.effect, r.failed
-	// What people delete of their own is nobody's control command.
-	return Report{Audit: audit, place: call.Place, part: part, text: r.text, listed: ground != control.Self}, err
+	return Report{
+		Audit: audit, place: call.Place, part: part, text: r.text,
+		lasting: !r.failed && o.Verb != control.Status && o.Verb != control.Budget,
+		listed:  ground != control.Self, // what people delete of their own is nobody's control command
+	}, err
 }
 
 // obey does what an order says. An error without a result means that the effect is not known; with one, that something
@@ -119,14 +122,17 @@ func (call Call) order(g control.Ground, now time.Time) control.Order {
 	return o
 }
 
-// answer posts what a claimed command led to, also when the gateway is draining meanwhile: the effect is there.
-func (s *Service) answer(ctx context.Context, p Place, part Part, text string) error {
-	ctx, cancel := s.detached(ctx)
-	defer cancel()
-	return s.voice.Reply(ctx, p, part, text)
-}
-
-// detached is bounded, but not ended by a drain.
-func (s *Service) detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Within)
+// detached is bounded, and not ended by a drain, which leaves it Config.Within.
+func (s *Service) detached(ctx context.Context, long time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
+	keep := context.AfterFunc(ctx, func() {
+		late := time.NewTimer(s.cfg.Within)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			cancel()
+		case <-out.Done():
+		}
+	})
+	return out, func() { keep(); cancel() }
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"salamander.dev/gateway/internal/core/moderation"
 	"salamander.dev/shared/chat"
@@ -40,6 +41,7 @@ type world struct {
 	forgotten                                               control.Forgotten
 	claimErr, stateErr, fleetErr, dropErr, bookErr, waitErr error
 	blockClaim, blockWaiting                                bool
+	replyAfter                                              time.Duration
 	expected                                                int // workers that a reboot waits for
 	reboot                                                  func(context.Context, chat.Snowflake) (int, []string, error)
 }
@@ -150,6 +152,10 @@ func (w *world) Forget(_ context.Context, o control.Order) (control.Forgotten, e
 }
 
 func (w *world) Reply(ctx context.Context, p moderation.Place, part moderation.Part, text string) error {
+	select {
+	case <-time.After(w.replyAfter):
+	case <-ctx.Done():
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

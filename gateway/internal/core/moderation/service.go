@@ -83,6 +83,9 @@ type Config struct {
 	Bot func() chat.UserID
 	// Within bounds everything that a command asks of NATS, except the wait for a reboot. Default 10 s.
 	Within time.Duration
+	// TellWithin bounds the answer to a command that had an effect, and its line in the audit channel: Discord may be in
+	// trouble for a while. Once a drain has begun, Within is left. Default 2 min.
+	TellWithin time.Duration
 	// CountWithin bounds the count of waiting questions, which a stop must not wait for. Default 250 ms.
 	CountWithin time.Duration
 	// ProgressAfter is when a fleet-wide reboot says that it is under way. Default 30 s.
@@ -116,6 +119,7 @@ func New(claims Claims, state State, fleet Fleet, books Books, voice Voice, cfg 
 		}
 	}
 	fallback(&cfg.Within, 10*time.Second)
+	fallback(&cfg.TellWithin, 2*time.Minute)
 	fallback(&cfg.CountWithin, 250*time.Millisecond)
 	fallback(&cfg.ProgressAfter, 30*time.Second)
 	fallback(&cfg.RebootWithin, 14*time.Minute)
@@ -131,8 +135,9 @@ type Report struct {
 	place Place
 	part  Part
 	text  string // empty: nothing is said
-	// listed says that Audit goes to the audit channel.
-	listed bool
+	// lasting says that there was an effect, of which the asker is to hear even if it takes minutes; listed that Audit
+	// goes to the audit channel.
+	lasting, listed bool
 }
 
 // Handle carries one command out; [Service.Tell] answers it, which may take longer. The error is for the log: the report
@@ -174,14 +179,21 @@ func (s *Service) Handle(ctx context.Context, call Call) (Report, error) {
 	return s.control(ctx, call, ground)
 }
 
-// Tell answers a command, and puts its audit into the audit channel. ctx does not end it: the effect is there.
+// Tell answers a command, and puts its audit into the audit channel. When ctx ends, because the process drains, it goes on
+// for Config.Within: the effect is there.
 func (s *Service) Tell(ctx context.Context, r Report) error {
 	if r.text == "" {
 		return nil
 	}
-	err := s.answer(ctx, r.place, r.part, r.text)
+	long := s.cfg.Within
+	if r.lasting {
+		long = s.cfg.TellWithin
+	}
+	telling, cancel := s.detached(ctx, long)
+	defer cancel()
+	err := s.voice.Reply(telling, r.place, r.part, r.text)
 	if r.listed {
-		auditing, cancel := s.detached(ctx)
+		auditing, cancel := s.detached(ctx, long)
 		defer cancel()
 		err = errors.Join(err, s.voice.Audit(auditing, r.place.Command, r.Audit.Line()))
 	}

@@ -1,6 +1,7 @@
 package moderation_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -288,6 +289,49 @@ func TestNothingWaitsForEver(t *testing.T) {
 			t.Errorf("said %q, %v after %v", said, err, time.Since(begun))
 		}
 	})
+}
+
+// An effect is told of for minutes while Discord is in trouble, but for no longer than before when the process is to end.
+func TestTheAnswerToAnEffectLasts(t *testing.T) {
+	t.Parallel()
+	const never = time.Hour
+	for _, c := range []struct {
+		text         string
+		reply, drain time.Duration // when Discord takes it, and when a drain begins; 0: none
+		took         time.Duration
+	}{
+		{"$stop", time.Minute, 0, time.Minute},
+		{"$mute <@101>", time.Minute, 0, time.Minute},
+		{"$forget", time.Minute, 0, time.Minute},
+		{"$stop", never, 0, 2 * time.Minute},
+		{"$stop", never, 5 * time.Second, 15 * time.Second},
+		{"$stop", never, 119 * time.Second, 2 * time.Minute},
+		{"$stop", never, time.Nanosecond, 10 * time.Second},
+		{"$stop", time.Minute, 55 * time.Second, time.Minute},
+		{"$status", time.Minute, 0, 10 * time.Second},
+		{"$budget", time.Minute, 0, 10 * time.Second},
+		{"$help", time.Minute, 0, 10 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.replyAfter = c.reply
+			s := gateway(t, w)
+			r, err := s.Handle(t.Context(), call(t, what{text: c.text}, people[4], here, false, "10"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			drain, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.drain > 0 {
+				defer time.AfterFunc(c.drain, cancel).Stop()
+			}
+			begun := time.Now()
+			err = s.Tell(drain, r)
+			if took := time.Since(begun).Truncate(time.Microsecond); took != c.took || (err == nil) != (took == c.reply) || (err == nil) != (len(w.texts()) == 1) {
+				t.Errorf("%s, taken after %v, drain after %v: %v, said %q after %v, want %v", c.text, c.reply, c.drain, err, w.texts(), took, c.took)
+			}
+		})
+	}
 }
 
 // TestCommandAgain shows what is said when this very command was written already: not that it

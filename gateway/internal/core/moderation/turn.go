@@ -150,7 +150,9 @@ func (s *Service) awaitReboot(ctx context.Context, call Call, epoch chat.Snowfla
 	case <-progress.C:
 		// Posted here and not beside the wait, so that it can't overtake the final answer. It is a courtesy: a failure
 		// shows again at the answer itself.
-		_ = s.answer(ctx, call.Place, Progress, "Rebooting, one worker after another, so that no question is lost. I'll say when it is done.")
+		telling, cancel := s.detached(ctx, s.cfg.Within)
+		_ = s.voice.Reply(telling, call.Place, Progress, "Rebooting, one worker after another, so that no question is lost. I'll say when it is done.")
+		cancel()
 		<-finished
 	}
 	return done, silent, err
