@@ -189,7 +189,7 @@ func TestTheGatewayDoesEverythingElseWithItsOwnUser(t *testing.T) {
 	await(ctx, t, "the mirror follows", func() bool { return m.Stopped(guild) && m.Muted(guild, "31", time.Now()) })
 	end()
 	must(t, "follow", <-done)
-	must(t, "forget a server", g.ForgetGuild(ctx, guild))
+	must(t, "forget a server", g.ForgetGuild(ctx, guild, math.MaxUint64))
 	_, err = g.PublishQuestion(ctx, question(1))
 	must(t, "ask", err)
 	n := 0

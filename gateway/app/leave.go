@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +29,7 @@ type leaver struct {
 	wake   chan struct{}
 
 	mu       sync.Mutex
-	gone     map[chat.GuildID]bool
+	gone     map[chat.GuildID]time.Time // when it was left
 	here     map[chat.GuildID]bool
 	sessions []session
 	listed   map[chat.GuildID]bool // on the list already; of run alone
@@ -38,7 +37,7 @@ type leaver struct {
 
 func newLeaver(b *bus.Bus, log zerolog.Logger, dropped func(int), shards func(context.Context) (int, error), bot func() chat.UserID) *leaver {
 	return &leaver{bus: b, log: log, dropped: dropped, shards: shards, bot: bot, wake: make(chan struct{}, 1),
-		gone: map[chat.GuildID]bool{}, here: map[chat.GuildID]bool{}, listed: map[chat.GuildID]bool{}}
+		gone: map[chat.GuildID]time.Time{}, here: map[chat.GuildID]bool{}, listed: map[chat.GuildID]bool{}}
 }
 
 // session is what a new session of a shard named, and when.
@@ -71,7 +70,10 @@ const (
 )
 
 // left, joined and session note what Discord tells; none blocks.
-func (l *leaver) left(g chat.GuildID)   { l.note(func() { l.gone[g] = true; delete(l.here, g) }) }
+func (l *leaver) left(g chat.GuildID) {
+	now := time.Now() // what is commanded after it belongs to another stay
+	l.note(func() { l.gone[g] = now; delete(l.here, g) })
+}
 func (l *leaver) joined(g chat.GuildID) { l.note(func() { l.here[g] = true; delete(l.gone, g) }) }
 func (l *leaver) session(ready inbound.Ready) {
 	l.note(func() { l.sessions = append(l.sessions, session{ready, time.Now()}) })
@@ -112,17 +114,21 @@ func (l *leaver) once(ctx context.Context) error {
 	sessions := l.due(time.Now())
 	l.mu.Lock()
 	gone, here := l.gone, l.here
-	l.gone, l.here = map[chat.GuildID]bool{}, map[chat.GuildID]bool{}
+	l.gone, l.here = map[chat.GuildID]time.Time{}, map[chat.GuildID]bool{}
 	l.mu.Unlock()
 	err := l.book(ctx, gone, here, sessions)
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for g := range gone {
-			l.gone[g] = l.gone[g] || !l.here[g]
+		for g, at := range gone {
+			if _, again := l.gone[g]; !again && !l.here[g] {
+				l.gone[g] = at
+			}
 		}
 		for g := range here {
-			l.here[g] = l.here[g] || !l.gone[g]
+			if _, left := l.gone[g]; !left {
+				l.here[g] = true
+			}
 		}
 		l.sessions = append(sessions, l.sessions...)
 		return err
@@ -131,7 +137,7 @@ func (l *leaver) once(ctx context.Context) error {
 }
 
 // book brings the list and the notes up to date.
-func (l *leaver) book(ctx context.Context, gone, here map[chat.GuildID]bool, sessions []session) error {
+func (l *leaver) book(ctx context.Context, gone map[chat.GuildID]time.Time, here map[chat.GuildID]bool, sessions []session) error {
 	seen := l.bus.Seen()
 	for g := range here {
 		if l.listed[g] {
@@ -151,11 +157,12 @@ func (l *leaver) book(ctx context.Context, gone, here map[chat.GuildID]bool, ses
 			return err
 		}
 		for _, g := range missing {
-			gone[g] = true
+			gone[g] = s.at
 		}
 	}
-	for g := range gone {
-		if err := seen.Put(ctx, notePrefix+string(g), time.Now().UTC()); err != nil {
+	for g, at := range gone {
+		// The first to note it, of two gateways, is the nearest to when it was.
+		if _, err := seen.Create(ctx, notePrefix+string(g), at.UTC(), 0); err != nil {
 			return err
 		}
 		if err := seen.Delete(ctx, listPrefix+string(g)); err != nil {
@@ -231,17 +238,19 @@ func (l *leaver) clear(ctx context.Context) error {
 	return nil
 }
 
+// forget removes what is older than the moment at which a server was left: the bot may be back already.
 func (l *leaver) forget(ctx context.Context, g chat.GuildID, at time.Time) error {
-	n, err := store.NewRecords(l.bus).DropWaiting(ctx, control.Scope(g), math.MaxUint64)
+	left := chat.SnowflakeAt(at)
+	n, err := store.NewRecords(l.bus).DropWaiting(ctx, control.Scope(g), left)
 	l.dropped(n)
 	if err != nil {
 		return err
 	}
 	_, err = l.bus.Forget(ctx, control.Order{
-		Command: chat.SnowflakeAt(at), Verb: control.Leave, Scope: control.Scope(g), Origin: g, By: l.bot(), Ground: control.Self, At: at,
+		Command: left, Verb: control.Leave, Scope: control.Scope(g), Origin: g, By: l.bot(), Ground: control.Self, At: at,
 	})
 	if err != nil {
 		return err
 	}
-	return l.bus.ForgetGuild(ctx, g)
+	return l.bus.ForgetGuild(ctx, g, left)
 }

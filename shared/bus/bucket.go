@@ -116,8 +116,18 @@ func (k *Bucket) Create(ctx context.Context, key string, v any, ttl time.Duratio
 
 // Delete removes a key's value.
 func (k *Bucket) Delete(ctx context.Context, key string) error {
-	_, err := k.publish(ctx, key, nil, nats.Header{kvOperation: {"PURGE"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}})
+	_, err := k.publish(ctx, key, nil, purge())
 	return err
+}
+
+// deleteAt removes a key's value if its revision is still the one given, else [ErrConflict].
+func (k *Bucket) deleteAt(ctx context.Context, key string, revision uint64) error {
+	_, err := k.publish(ctx, key, nil, purge(), jetstream.WithExpectLastSequencePerSubject(revision))
+	return err
+}
+
+func purge() nats.Header {
+	return nats.Header{kvOperation: {"PURGE"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}}
 }
 
 func (k *Bucket) publish(ctx context.Context, key string, body []byte, h nats.Header, opts ...jetstream.PublishOpt) (uint64, error) {

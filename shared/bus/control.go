@@ -71,18 +71,35 @@ func (b *Bus) ApplyMute(ctx context.Context, o control.Order) (revision uint64, 
 	}
 }
 
-// ForgetGuild deletes the desired state and the mutes of a server that the bot has left.
-func (b *Bus) ForgetGuild(ctx context.Context, g chat.GuildID) error {
+// ForgetGuild deletes the desired state and the mutes of a server that the bot has left, as far as they are older than its
+// leaving: it may have been invited again, and commanded, meanwhile.
+func (b *Bus) ForgetGuild(ctx context.Context, g chat.GuildID, left chat.Snowflake) error {
 	keys, err := b.control().Keys(ctx, "mute."+string(g)+".>")
 	if err != nil {
 		return err
 	}
 	for _, k := range append(keys, desiredKey(control.Scope(g))) {
-		if err := b.control().Delete(ctx, k); err != nil {
+		if err := b.forgetRecord(ctx, k, left); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forgetRecord deletes a control record that is older than a moment, and not what somebody writes in between.
+func (b *Bus) forgetRecord(ctx context.Context, key string, left chat.Snowflake) error {
+	for {
+		d, mu, revision, err := b.record(ctx, key)
+		switch {
+		case err != nil || revision == 0:
+			return err
+		case d != nil && d.Order.Command > left, mu != nil && mu.Order.Command > left:
+			return nil
+		}
+		if err := b.control().deleteAt(ctx, key, revision); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
 }
 
 // Mirror is a process's copy of the desired state. Reads are local and lock only shortly. It follows by a core

@@ -308,3 +308,45 @@ func TestALeaseHasOneHolder(t *testing.T) {
 		t.Error("a lease that was given back can't be taken, or twice")
 	}
 }
+
+// What was commanded after the bot had left, because it was invited again, stays; so does another server's.
+func TestForgettingAServerLeavesWhatIsYounger(t *testing.T) {
+	t.Parallel()
+	ctx, s, b := setup(t)
+	gw := s.Connect(control.Gateway)
+	mute := func(command int, target chat.UserID) {
+		t.Helper()
+		o := order(command, control.Mute, "10")
+		o.Target = target
+		if _, err := gw.ApplyMute(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, scope := range []control.Scope{"10", "11"} {
+		o := order(100, control.Stop, scope)
+		o.Origin = chat.GuildID(scope)
+		if _, _, _, _, err := gw.ApplyOrder(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mute(101, "1")
+	mute(201, "2")
+	for _, c := range []struct {
+		left          chat.Snowflake
+		stopped       bool
+		first, second bool
+	}{{99, true, true, true}, {200, false, false, true}, {300, false, false, false}} {
+		if err := gw.ForgetGuild(ctx, "10", c.left); err != nil {
+			t.Fatal(err)
+		}
+		m, err := b.NewMirror(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		if m.Stopped("10") != c.stopped || m.Muted("10", "1", now) != c.first || m.Muted("10", "2", now) != c.second || !m.Stopped("11") {
+			t.Errorf("left at %d: stopped %t, muted %t and %t, the other server stopped %t", c.left,
+				m.Stopped("10"), m.Muted("10", "1", now), m.Muted("10", "2", now), m.Stopped("11"))
+		}
+	}
+}
