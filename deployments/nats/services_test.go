@@ -165,6 +165,15 @@ func TestTheGatewayDoesEverythingElseWithItsOwnUser(t *testing.T) {
 			t.Errorf("%s was not free", name)
 		}
 	}
+	won, err := g.Hold(ctx, "command.2", 0, false)
+	if must(t, "hold a command", err); !won {
+		t.Error("the command was not free")
+	}
+	must(t, "keep a command", g.Keep(ctx, "command.2", true))
+	_, over, err := g.Held(ctx, "command.2")
+	if must(t, "look at a command", err); !over {
+		t.Error("the command is not done")
+	}
 	held, err := g.Acquire(ctx, "shard.0", "me")
 	if must(t, "acquire", err); !held {
 		t.Error("the lease was not free")

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"salamander.dev/gateway/internal/core/moderation"
 	"salamander.dev/shared/chat"
 	"salamander.dev/shared/control"
 	"salamander.dev/shared/sim/discordsim"
@@ -137,6 +138,27 @@ func TestACommandDoesNotWaitForTheAnswerOfAnother(t *testing.T) {
 	}
 	s.sim.ClearFaults()
 	s.answered(stop)
+}
+
+// Another gateway claimed the command and died.
+func TestACommandOfADeadGatewayIsTakenOver(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	g := s.start()
+	m := s.say("what would be a command")
+	place := moderation.Place{Guild: chat.GuildID(s.world.Guild.String()), Channel: chat.ChannelID(s.world.Channel.String()), Command: chat.MessageID(m.ID.String())}
+	if mine, err := s.nats.Connect(control.Gateway).Hold(t.Context(), "command."+m.ID.String(), 0, false); err != nil || !mine {
+		t.Fatal(mine, err)
+	}
+	g.reins.carryOut(t.Context(), moderation.Call{
+		Actor: moderation.Actor{User: "5", Owner: true}, Place: place, Command: moderation.Command{Name: moderation.Stop, Mark: "$"},
+	})
+	if text := s.reply(m); !strings.Contains(text, "Stopped") {
+		t.Errorf("it is answered by %q", text)
+	}
+	if !g.log.has("fell silent") || !g.log.has("audit: command", `"what":"stop"`) {
+		t.Error("nothing in the log")
+	}
 }
 
 func TestAMutedUserIsIgnored(t *testing.T) {

@@ -35,6 +35,7 @@ type reins struct {
 	lanes   *lane.Group[commander]
 	room    moderation.Room
 	telling sync.WaitGroup
+	watched moderation.Room // of commands that another gateway carries out
 
 	registering sync.Once
 	background  sync.WaitGroup
@@ -113,6 +114,11 @@ func (r *reins) carryOut(ctx context.Context, call moderation.Call) {
 func (r *reins) handle(ctx context.Context, call moderation.Call, leave func()) {
 	report, err := r.service.Handle(ctx, call)
 	r.trouble(call, err)
+	if report.Lost {
+		leave()
+		r.watch(ctx, call)
+		return
+	}
 	if audit := report.Audit; audit != nil {
 		e := r.line(r.log.Info(), call).Str("by", string(audit.By)).Str("by_name", audit.ByName).Str("what", audit.What)
 		if audit.Reason != "" {
@@ -124,6 +130,22 @@ func (r *reins) handle(ctx context.Context, call moderation.Call, leave func()) 
 	r.telling.Go(func() {
 		defer leave()
 		r.trouble(call, r.service.Tell(r.draining, report))
+	})
+}
+
+// watch takes a command over if the gateway that carries it out dies. One for which there is no room is not watched.
+func (r *reins) watch(ctx context.Context, call moderation.Call) {
+	leave, ok := r.watched.Enter(call)
+	if !ok {
+		return
+	}
+	r.background.Go(func() {
+		call, dead := r.service.Inherit(r.draining, call)
+		leave()
+		if dead {
+			r.line(r.log.Warn(), call).Msg("the gateway that had a command fell silent; it is carried out here")
+			r.carryOut(ctx, call)
+		}
 	})
 }
 

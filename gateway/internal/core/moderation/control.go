@@ -35,25 +35,27 @@ func alone(so string) result {
 // control carries out a command that goes over NATS: claim, then effect. Answer and audit follow ([Service.Tell]).
 func (s *Service) control(ctx context.Context, call Call, ground control.Ground) (Report, error) {
 	if text := s.unwise(call); text != "" {
-		return s.say(ctx, call.Place, text)
+		return s.say(ctx, call, text)
 	}
 	audit := newAudit(call, ground)
 	o := call.order(ground, time.Now().UTC())
 	if err := o.Validate(); err != nil { // what every process would refuse is not sent
 		audit.Failed, audit.Effect = true, "refused: malformed"
-		r, unclaimed := s.say(ctx, call.Place, "I can't read that command; nothing was done.")
+		r, unclaimed := s.say(ctx, call, "I can't read that command; nothing was done.")
 		r.Audit = audit
 		return r, errors.Join(err, unclaimed)
 	}
-	mine, err := s.claim(ctx, call.Place)
+	mine, err := s.claim(ctx, call, false)
 	if err != nil {
 		audit.Failed, audit.Effect = true, "nothing: NATS is away"
 		return Report{Audit: audit, place: call.Place, part: Trouble, text: textAway}, err
 	}
 	if !mine {
-		return Report{}, nil
+		return Report{Lost: true}, nil
 	}
+	stop := s.keep(call.Place)
 	r, err := s.obey(ctx, call, o)
+	stop()
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w", o.Verb, o.Scope, err)
 	}
@@ -66,7 +68,7 @@ func (s *Service) control(ctx context.Context, call Call, ground control.Ground)
 	}
 	audit.Effect, audit.Failed = r.effect, r.failed
 	return Report{
-		Audit: audit, place: call.Place, part: part, text: r.text,
+		Audit: audit, place: call.Place, part: part, text: r.text, claimed: true,
 		lasting: !r.failed && o.Verb != control.Status && o.Verb != control.Budget,
 		listed:  ground != control.Self, // what people delete of their own is nobody's control command
 	}, err

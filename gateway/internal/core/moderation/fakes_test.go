@@ -23,10 +23,16 @@ type spoken struct {
 	text  string
 }
 
+// claim is a command's: mark is that of the last write.
+type claim struct {
+	mark uint64
+	done bool
+}
+
 // world is NATS and Discord in memory, shared by all gateways of a test. It keeps what it was asked.
 type world struct {
 	mu      sync.Mutex
-	claims  map[string]bool
+	claims  map[string]claim
 	desired map[control.Scope]control.Desired
 	orders  []control.Order
 	syncs   []control.Sync
@@ -41,6 +47,9 @@ type world struct {
 	forgotten                                               control.Forgotten
 	claimErr, stateErr, fleetErr, dropErr, bookErr, waitErr error
 	blockClaim, blockWaiting                                bool
+	lookErr                                                 error
+	writes                                                  uint64 // of claims
+	looks                                                   int
 	replyAfter                                              time.Duration
 	expected                                                int // workers that a reboot waits for
 	reboot                                                  func(context.Context, chat.Snowflake) (int, []string, error)
@@ -48,13 +57,13 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		claims: map[string]bool{}, desired: map[control.Scope]control.Desired{}, waiting: map[control.Scope]int{},
+		claims: map[string]claim{}, desired: map[control.Scope]control.Desired{}, waiting: map[control.Scope]int{},
 		applied: []control.Applied{{Instance: "gateway-1", Service: control.Gateway, Revision: 1 << 40}, {Instance: "worker-1", Service: control.Worker, Revision: 1 << 40}},
 		reboot:  func(context.Context, chat.Snowflake) (int, []string, error) { return 1, nil, nil },
 	}
 }
 
-func (w *world) Claim(ctx context.Context, name string) (bool, error) {
+func (w *world) Claim(ctx context.Context, name string, since uint64, done bool) (bool, error) {
 	if w.blockClaim {
 		<-ctx.Done()
 		return false, ctx.Err()
@@ -64,9 +73,27 @@ func (w *world) Claim(ctx context.Context, name string) (bool, error) {
 	if w.claimErr != nil {
 		return false, w.claimErr
 	}
-	mine := !w.claims[name]
-	w.claims[name] = true
-	return mine, nil
+	if w.claims[name].mark != since {
+		return false, nil
+	}
+	w.writes++
+	w.claims[name] = claim{w.writes, done}
+	return true, nil
+}
+
+func (w *world) Keep(_ context.Context, name string, done bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes++
+	w.claims[name] = claim{w.writes, done}
+	return nil
+}
+
+func (w *world) Look(_ context.Context, name string) (uint64, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looks++
+	return w.claims[name].mark, w.claims[name].done, w.lookErr
 }
 
 func (w *world) Apply(_ context.Context, o control.Order) (before, after control.Desired, revision uint64, changed bool, err error) {

@@ -69,6 +69,8 @@ type Call struct {
 	Actor   Actor
 	Place   Place
 	Command Command
+	// Since is the mark since when another gateway that has the command is silent; zero: nobody is known to have it.
+	Since uint64
 }
 
 // FromMessage reads a command from a message; false means that it is none, so it may be a question. Bots never command.

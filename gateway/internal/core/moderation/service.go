@@ -3,18 +3,11 @@ package moderation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"salamander.dev/shared/chat"
 	"salamander.dev/shared/control"
 )
-
-// Claims let two gateways that see the same command act once. Safe for concurrent use.
-type Claims interface {
-	// Claim makes a name one's own, create-only; false says that somebody else has it. It waits for NATS until ctx ends.
-	Claim(ctx context.Context, name string) (bool, error)
-}
 
 // State is the desired state that every process obeys. Safe for concurrent use.
 type State interface {
@@ -131,13 +124,15 @@ type Report struct {
 	// Audit is of a control command, also of a refused one, for the log; nil when there was none or another gateway
 	// carried it out.
 	Audit *Audit
+	// Lost says that another gateway carries the command out, as long as it lives ([Service.Inherit]).
+	Lost bool
 
 	place Place
 	part  Part
 	text  string // empty: nothing is said
-	// lasting says that there was an effect, of which the asker is to hear even if it takes minutes; listed that Audit
-	// goes to the audit channel.
-	lasting, listed bool
+	// claimed says that others wait for the end of it; lasting that there was an effect, of which
+	// the asker is to hear even if it takes minutes; listed that Audit goes to the audit channel.
+	claimed, lasting, listed bool
 }
 
 // Handle carries one command out; [Service.Tell] answers it, which may take longer. The error is for the log: the report
@@ -152,7 +147,7 @@ func (s *Service) Handle(ctx context.Context, call Call) (Report, error) {
 	}
 	if a.unheard() && c.Name != Forget {
 		if p.Slash { // Discord shows a deferred answer that never comes as an error
-			return s.say(ctx, p, "I was told to ignore you in this server.")
+			return s.say(ctx, call, "I was told to ignore you in this server.")
 		}
 		return Report{}, nil
 	}
@@ -163,7 +158,7 @@ func (s *Service) Handle(ctx context.Context, call Call) (Report, error) {
 		if !p.Open {
 			return Report{Audit: audit}, nil
 		}
-		r, err := s.say(ctx, p, refusal.Text)
+		r, err := s.say(ctx, call, refusal.Text)
 		r.Audit = audit
 		return r, err
 	}
@@ -171,10 +166,10 @@ func (s *Service) Handle(ctx context.Context, call Call) (Report, error) {
 		if !p.Open && ground == control.Self {
 			return Report{}, nil
 		}
-		return s.say(ctx, p, c.Problem)
+		return s.say(ctx, call, c.Problem)
 	}
 	if c.Name == Help {
-		return s.say(ctx, p, help(a, c.Mark))
+		return s.say(ctx, call, help(a, c.Mark))
 	}
 	return s.control(ctx, call, ground)
 }
@@ -182,6 +177,18 @@ func (s *Service) Handle(ctx context.Context, call Call) (Report, error) {
 // Tell answers a command, and puts its audit into the audit channel. When ctx ends, because the process drains, it goes on
 // for Config.Within: the effect is there.
 func (s *Service) Tell(ctx context.Context, r Report) error {
+	if !r.claimed {
+		return s.tell(ctx, r)
+	}
+	stop := s.keep(r.place)
+	err := s.tell(ctx, r)
+	stop()
+	ending, cancel := s.detached(ctx, s.cfg.Within)
+	defer cancel()
+	return errors.Join(err, s.claims.Keep(ending, r.place.claim(), true))
+}
+
+func (s *Service) tell(ctx context.Context, r Report) error {
 	if r.text == "" {
 		return nil
 	}
@@ -205,34 +212,23 @@ func (s *Service) hint(ctx context.Context, call Call) (Report, error) {
 	c, p := call.Command, call.Place
 	switch {
 	case p.Slash:
-		return s.say(ctx, p, "I don't know that command (any more); "+c.words(Help)+" shows those that I know.")
+		return s.say(ctx, call, "I don't know that command (any more); "+c.words(Help)+" shows those that I know.")
 	case c.Near == Unknown || !p.Open || call.Actor.unheard():
 		return Report{}, nil
 	}
 	_, refusal := Authorize(call.Actor, Command{Name: c.Near, Mark: c.Mark})
 	if refusal != nil && call.Actor.Direct {
-		return s.say(ctx, p, refusal.Text)
+		return s.say(ctx, call, refusal.Text)
 	}
-	return s.say(ctx, p, "Did you mean "+c.words(c.Near)+"?")
+	return s.say(ctx, call, "Did you mean "+c.words(c.Near)+"?")
 }
 
 // say reports a text that changes nothing. When no claim can be made, the nonce alone keeps two gateways from saying it
 // twice.
-func (s *Service) say(ctx context.Context, p Place, text string) (Report, error) {
-	mine, err := s.claim(ctx, p)
+func (s *Service) say(ctx context.Context, call Call, text string) (Report, error) {
+	mine, err := s.claim(ctx, call, true)
 	if err == nil && !mine {
 		return Report{}, nil
 	}
-	return Report{place: p, part: Final, text: text}, err
-}
-
-// claim makes a command this gateway's.
-func (s *Service) claim(ctx context.Context, p Place) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Within/2) // so that who types hears soon that it failed
-	defer cancel()
-	mine, err := s.claims.Claim(ctx, "command."+string(p.Command))
-	if err != nil {
-		return false, fmt.Errorf("claim command %s: %w", p.Command, err)
-	}
-	return mine, nil
+	return Report{place: call.Place, part: Final, text: text}, err
 }

@@ -28,11 +28,21 @@ func NewReins(b *bus.Bus, mirror *bus.Mirror, dropped func(n int)) *Reins {
 }
 
 // Claim implements [moderation.Claims].
-func (r *Reins) Claim(ctx context.Context, name string) (bool, error) {
+func (r *Reins) Claim(ctx context.Context, name string, since uint64, done bool) (bool, error) {
 	if err := r.bus.AwaitConnected(ctx); err != nil {
 		return false, err
 	}
-	return r.bus.Claim(ctx, name, 0)
+	return r.bus.Hold(ctx, name, since, done)
+}
+
+// Keep implements [moderation.Claims].
+func (r *Reins) Keep(ctx context.Context, name string, done bool) error {
+	return r.bus.Keep(ctx, name, done)
+}
+
+// Look implements [moderation.Claims].
+func (r *Reins) Look(ctx context.Context, name string) (mark uint64, done bool, err error) {
+	return r.bus.Held(ctx, name)
 }
 
 // Apply implements [moderation.State].
