@@ -221,7 +221,7 @@ func (a *App) assemble() error {
 	if a.poster, err = outbound.New(mouth{a.discord}, records, a.mirror, a.titles, a.typist, a, outbound.Config{Style: a.cfg.Style}); err != nil {
 		return err
 	}
-	a.words = newWords(a.discord, a.log)
+	a.words = newWords(a.poster, a.log)
 	if a.reins, err = newReins(a); err != nil {
 		return err
 	}

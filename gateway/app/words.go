@@ -9,7 +9,6 @@ import (
 	"salamander.dev/gateway/internal/core/inbound"
 	"salamander.dev/gateway/internal/core/lane"
 	"salamander.dev/gateway/internal/core/outbound"
-	"salamander.dev/gateway/internal/edge/discord"
 	"salamander.dev/shared/chat"
 )
 
@@ -21,15 +20,15 @@ const (
 
 // words says short words to authors of messages, without making anybody wait.
 type words struct {
-	client *discord.Client
+	poster *outbound.Poster
 	log    zerolog.Logger
 	lanes  *lane.Group[chat.ChannelID]
 	ctx    context.Context // ends when nothing more is said
 	stop   context.CancelFunc
 }
 
-func newWords(c *discord.Client, log zerolog.Logger) *words {
-	w := &words{client: c, log: log, lanes: lane.New[chat.ChannelID](maxWords)}
+func newWords(p *outbound.Poster, log zerolog.Logger) *words {
+	w := &words{poster: p, log: log, lanes: lane.New[chat.ChannelID](maxWords)}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
 }
@@ -43,9 +42,13 @@ func (w *words) Say(m inbound.Message, word inbound.Word, text string, until tim
 		}
 		ctx, cancel := context.WithTimeout(w.ctx, wordWithin)
 		defer cancel()
-		_, err := w.client.Post(ctx, discord.PostRequest{
-			Channel: m.Channel, Content: text, ReplyTo: m.ID, Nonce: outbound.Nonce(string(m.ID), string(word)), MentionUser: m.Author,
+		unwanted, err := w.poster.Say(ctx, m.Guild, m.Mark(), outbound.Post{
+			Channel: m.Channel, Text: text, ReplyTo: m.ID, Nonce: outbound.Nonce(string(m.ID), string(word)), Ping: m.Author,
 		})
+		if unwanted != "" {
+			about(w.log.Debug(), m.Guild, m.Channel, string(m.ID)).Str("reason", unwanted).Msg("a notice is not wanted any more")
+			return
+		}
 		if err != nil {
 			e := w.log.Warn().Err(err)
 			if f := outbound.AdviceOf(err); f != "" {

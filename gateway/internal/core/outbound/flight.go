@@ -34,6 +34,7 @@ func Depart(ctx context.Context) (land func(), ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.revoked {
+		f.cancel() // nor is it tried again
 		return nil, false
 	}
 	landed := make(chan struct{})
