@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,6 +206,60 @@ func TestALostChannelOrServerDropsItsAnswers(t *testing.T) {
 	eventually(t, "both are counted as dropped", func() bool { return g.metric("salamander_replies_total", "dropped") >= 2 })
 	if n := g.metric("salamander_replies_total", "failed"); n != 0 {
 		t.Errorf("%v failed", n)
+	}
+}
+
+// A channel that the bot can't see for a while is not lost, unless its answer comes then.
+func TestAnAnswerIsPostedWhereTheBotSeesAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	hidden, err := s.sim.AddChannel(discordsim.Channel{Guild: s.world.Guild, Name: "hidden"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open atomic.Bool
+	s.work(func(q chat.Question) (chat.Answer, bool) {
+		a := chat.AnswerTo(q, chat.Reply, time.Now())
+		a.Text = "seen again"
+		return a, open.Load()
+	})
+	g := s.start("CHAT_CHANNEL_IDS", fmt.Sprint(s.world.Channel, ",", hidden.ID))
+	shown := s.say("can you see me?")
+	s.sayIn(hidden.ID, s.world.User, "and me?")
+	eventually(t, "they are taken", func() bool { return g.metric("salamander_questions_total", "taken") == 2 })
+	unseen := discordsim.Overwrite{ID: s.world.Guild, Deny: discordsim.ViewChannel}
+	for _, c := range []discordsim.ID{s.world.Channel, hidden.ID} {
+		if err := s.sim.SetOverwrites(c, unseen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.sim.SetOverwrites(s.world.Channel); err != nil {
+		t.Fatal(err)
+	}
+	open.Store(true)
+	s.answered(shown)
+	eventually(t, "the other is dropped", func() bool { return g.metric("salamander_replies_total", "dropped") == 1 })
+	if !g.log.has("answer dropped", "no_access", "View Channel") || g.metric("salamander_replies_total", "failed") != 0 {
+		t.Error("the log does not say what to do, or it failed")
+	}
+}
+
+// The answer to a server that the bot left while no gateway ran is dropped like any other of a server that is lost.
+func TestAnAnswerToAServerThatWasLeftInADowntimeIsDropped(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	g := s.start()
+	s.say("are you still here?")
+	eventually(t, "it is taken", func() bool { return g.metric("salamander_questions_total", "taken") == 1 })
+	g.stop()
+	if err := s.sim.KickBot(s.world.Guild); err != nil {
+		t.Fatal(err)
+	}
+	s.work(nil)
+	g = s.start()
+	eventually(t, "it is dropped", func() bool { return g.log.has("answer dropped", "no_access") })
+	if dropped, failed := g.metric("salamander_replies_total", "dropped"), g.metric("salamander_replies_total", "failed"); dropped != 1 || failed != 0 {
+		t.Errorf("%v dropped, %v failed", dropped, failed)
 	}
 }
 

@@ -47,10 +47,7 @@ func (a *App) Ended(e outbound.End) {
 	line := a.log.Info()
 	switch {
 	case e.Outcome == outbound.Failed:
-		line = a.log.Error().Err(e.Err)
-		if e.Advice != "" {
-			line = line.Str("advice", e.Advice)
-		}
+		line = a.log.Error()
 		line = a.content.Failure(a.content.Failure(line, "prompt", q.Prompt), "text", q.Text)
 		if q.Receipt != nil {
 			line = line.Str("key", q.Receipt.Key)
@@ -66,6 +63,12 @@ func (a *App) Ended(e outbound.End) {
 	line = about(line, q.Guild, q.Channel, string(q.Question)).Str("outcome", string(e.Outcome))
 	if e.Reason != "" {
 		line = line.Str("reason", e.Reason)
+	}
+	if e.Err != nil {
+		line = line.Err(e.Err)
+	}
+	if e.Advice != "" {
+		line = line.Str("advice", e.Advice)
 	}
 	if e.Queue {
 		line.Msg("queue notice")

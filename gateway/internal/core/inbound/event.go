@@ -85,7 +85,7 @@ type Deleted struct {
 	Messages []chat.MessageID
 }
 
-// ChannelGone says that a channel or thread was deleted, or that the bot can't see it any more.
+// ChannelGone says that a channel or thread was deleted.
 type ChannelGone struct {
 	Guild   chat.GuildID
 	Channel chat.ChannelID

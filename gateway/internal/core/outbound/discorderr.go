@@ -15,6 +15,8 @@ const (
 	ClassRetry
 	// ClassGone says that the channel, thread, server, message or interaction is no more.
 	ClassGone
+	// ClassHidden says that the bot can't see the channel: it is hidden from it, or in a server that it has left.
+	ClassHidden
 	// ClassForbidden says that the bot lacks a permission there; a person has to mend that.
 	ClassForbidden
 	// ClassArchived says that the thread is archived, and posting did not reopen it.
@@ -36,6 +38,8 @@ func (c Class) String() string {
 		return "retry"
 	case ClassGone:
 		return "gone"
+	case ClassHidden:
+		return "hidden"
 	case ClassForbidden:
 		return "forbidden"
 	case ClassArchived:

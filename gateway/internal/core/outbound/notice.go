@@ -75,6 +75,8 @@ func (p *Poster) tryNotice(ctx context.Context, a chat.Answer, until time.Time) 
 		}
 	case ClassGone:
 		return End{Outcome: Dropped, Reason: reasonChannel}, nil
+	case ClassHidden:
+		return End{Outcome: Dropped, Reason: reasonHidden}, nil
 	default:
 		e := End{Outcome: Failed, Reason: ClassOf(err).String(), Err: err}
 		if f, ok := err.(Failure); ok {

@@ -103,7 +103,7 @@ type End struct {
 	Outcome Outcome
 	// Reason is a word of a closed set for what was not posted.
 	Reason string
-	// Err and Advice tell why it failed and what a person can do.
+	// Err and Advice tell why it failed, or was refused, and what a person can do.
 	Err    error
 	Advice string
 	Parts  int

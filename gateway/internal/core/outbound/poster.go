@@ -182,6 +182,7 @@ const (
 	reasonMuted   = "muted"
 	reasonChannel = "channel_gone"
 	reasonGuild   = "server_gone"
+	reasonHidden  = "no_access" // to the channel, or to its server
 	reasonWorker  = "worker"
 	reasonOld     = "outdated"
 )

@@ -267,6 +267,8 @@ func (x *posting) judge(ctx context.Context, err error) (end End, again bool, _ 
 	}
 	first := len(x.record.Parts) == 0
 	switch {
+	case class == ClassHidden: // it was seen when the question was heard
+		end, err = x.giveUp(ctx, Dropped, reasonHidden, err)
 	case x.ownThread():
 		x.watcher.Fallback(x.a, "reply", err)
 		x.reply, x.record.Thread = true, ""

@@ -171,22 +171,25 @@ func (c *cache) putChannelLocked(g *guildState, w *wireChannel) {
 	}
 }
 
-func (c *cache) dropChannelLocked(cid id) {
+// dropChannelLocked forgets a channel and returns the threads that it takes along.
+func (c *cache) dropChannelLocked(cid id) (threads []id) {
 	ch := c.channels[cid]
 	if ch == nil {
-		return
+		return nil
 	}
 	delete(c.channels, cid)
 	g := ch.guild
 	g.channels = slices.DeleteFunc(g.channels, func(other id) bool { return other == cid })
 	if ch.isThread() {
-		return
+		return nil
 	}
-	for _, other := range slices.Clone(g.channels) { // a channel takes its threads along
+	for _, other := range slices.Clone(g.channels) {
 		if t := c.channels[other]; t != nil && t.isThread() && t.parent == cid {
 			c.dropChannelLocked(other)
+			threads = append(threads, other)
 		}
 	}
+	return threads
 }
 
 // sketch makes room for a server that was not told of yet, so that its channels are known.
@@ -198,28 +201,13 @@ func (c *cache) sketch(shard int, gid id) {
 	}
 }
 
-// change applies an event to a server and returns the text channels that the bot could see before and can't now.
-func (c *cache) change(gid id, apply func(*guildState)) (lost []chat.ChannelID) {
+// change applies an event to a server that is known.
+func (c *cache) change(gid id, apply func(*guildState)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	g := c.guilds[gid]
-	if g == nil {
-		return nil
+	if g := c.guilds[gid]; g != nil {
+		apply(g)
 	}
-	now := time.Now()
-	before := make([]id, 0, len(g.channels))
-	for _, cid := range g.channels {
-		if ch := c.channels[cid]; ch != nil && ch.holdsText() && c.selfLocked(ch, now)&permViewChannel != 0 {
-			before = append(before, cid)
-		}
-	}
-	apply(g)
-	for _, cid := range before {
-		if ch := c.channels[cid]; ch == nil || c.selfLocked(ch, now)&permViewChannel == 0 {
-			lost = append(lost, chat.ChannelID(cid.String()))
-		}
-	}
-	return lost
 }
 
 // sawMessage notes the newest message of a channel.

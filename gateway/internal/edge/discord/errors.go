@@ -103,7 +103,9 @@ func classify(status, code int) outbound.Class {
 		return outbound.ClassGone
 	case codeSlowmode, codeChannelWriteLimit:
 		return outbound.ClassRetry
-	case codeMissingAccess, codeMissingPermissions, codeReplyNeedsHistory, codeCannotDM:
+	case codeMissingAccess:
+		return outbound.ClassHidden
+	case codeMissingPermissions, codeReplyNeedsHistory, codeCannotDM:
 		return outbound.ClassForbidden
 	case codeThreadArchived:
 		return outbound.ClassArchived

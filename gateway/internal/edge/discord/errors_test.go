@@ -54,7 +54,7 @@ func TestErrorsAreClassified(t *testing.T) {
 		advice string
 	}{
 		"unknown channel": {func() error { return post(PostRequest{Channel: channelID(sim.NewID())}) }, outbound.ClassGone, codeUnknownChannel, ""},
-		"hidden channel":  {func() error { return post(PostRequest{Channel: hidden}) }, outbound.ClassForbidden, codeMissingAccess, "View Channel"},
+		"hidden channel":  {func() error { return post(PostRequest{Channel: hidden}) }, outbound.ClassHidden, codeMissingAccess, "View Channel"},
 		"no Send":         {func() error { return post(PostRequest{Channel: mute}) }, outbound.ClassForbidden, codeMissingPermissions, "Send Messages"},
 		"no History": {func() error { return post(PostRequest{Channel: noHistory, ReplyTo: messageID(inNoHistory.ID)}) },
 			outbound.ClassForbidden, codeReplyNeedsHistory, "Read Message History"},

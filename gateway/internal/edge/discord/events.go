@@ -126,11 +126,10 @@ func (g *guildState) putRole(w wireRole) {
 	g.roles = append(g.roles, role{w.ID, uint64(w.Permissions)})
 }
 
-// changed applies a change and tells of the channels that the bot lost sight of.
+// changed applies a change. A channel that is out of sight by it is not gone: a moderator may show it again before an
+// answer is posted there.
 func (r *reader) changed(guild id, apply func(*guildState)) {
-	for _, ch := range r.cache.change(guild, apply) {
-		r.push(inbound.ChannelGone{Guild: chat.GuildID(guild.String()), Channel: ch})
-	}
+	r.cache.change(guild, apply)
 	r.freed(guild)
 }
 
@@ -160,13 +159,10 @@ func (r *reader) onChannelGone(w *wireChannel) {
 	if w.GuildID == 0 || w.ID == 0 {
 		return
 	}
-	told := false
-	for _, ch := range r.cache.change(w.GuildID, func(*guildState) { r.cache.dropChannelLocked(w.ID) }) {
-		told = told || parseID(string(ch)) == w.ID
-		r.push(inbound.ChannelGone{Guild: chat.GuildID(w.GuildID.String()), Channel: ch})
-	}
-	if !told {
-		r.push(inbound.ChannelGone{Guild: chat.GuildID(w.GuildID.String()), Channel: chat.ChannelID(w.ID.String())})
+	gone := []id{w.ID} // told of also where it was not known
+	r.cache.change(w.GuildID, func(*guildState) { gone = append(gone, r.cache.dropChannelLocked(w.ID)...) })
+	for _, ch := range gone {
+		r.push(inbound.ChannelGone{Guild: chat.GuildID(w.GuildID.String()), Channel: chat.ChannelID(ch.String())})
 	}
 }
 
