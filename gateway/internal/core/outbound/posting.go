@@ -23,6 +23,7 @@ type posting struct {
 	parts  []string
 	plain  bool      // without a reference: it was refused
 	reply  bool      // not in a thread of its own: none can be opened or posted to
+	first  int       // the part that references the question: what is before it stands in a thread
 	sure   time.Time // since when nonces tell of every post that is not on record
 	waited bool      // for the answer before this one
 	knocks int       // tries to open a thread that failed in a way that may pass
@@ -216,7 +217,7 @@ var errUnwanted = errors.New("nobody wants it any more")
 
 func (x *posting) postPart(ctx context.Context, n int) (chat.MessageID, error) {
 	post := Post{Channel: x.place(), Text: x.parts[n], Nonce: Nonce(string(x.a.Question), strconv.Itoa(n)), Ping: x.a.User}
-	if n == 0 && !x.ownThread() && !x.plain {
+	if n == x.first && !x.ownThread() && !x.plain {
 		post.ReplyTo = x.a.Message
 	}
 	if x.a.Reason == chat.ReasonFull { // a gateway may have said it already
@@ -265,15 +266,15 @@ func (x *posting) judge(ctx context.Context, err error) (end End, again bool, _ 
 	case ClassNone, ClassRetry, ClassUnauthorized:
 		return End{}, false, err
 	}
-	first := len(x.record.Parts) == 0
+	posted := len(x.record.Parts)
 	switch {
 	case class == ClassHidden: // it was seen when the question was heard
 		end, err = x.giveUp(ctx, Dropped, reasonHidden, err)
-	case x.ownThread():
+	case x.ownThread() && (posted == 0 || class != ClassGone): // the rest of a thread that is gone is not wanted
 		x.watcher.Fallback(x.a, "reply", err)
-		x.reply, x.record.Thread = true, ""
+		x.reply, x.record.Thread, x.first = true, "", posted
 		return End{}, true, nil
-	case class == ClassForbidden && first && !x.plain:
+	case class == ClassForbidden && posted == x.first && !x.plain:
 		x.watcher.Fallback(x.a, "plain", err)
 		x.plain = true
 		return End{}, true, nil
@@ -347,7 +348,7 @@ func (x *posting) lookBack(ctx context.Context) error {
 		if n > 0 && o.ID.Snowflake() <= x.record.Parts[n-1].Snowflake() {
 			continue
 		}
-		if n == 0 && !x.ownThread() && !x.plain && o.ReplyTo != x.a.Message {
+		if n == x.first && !x.ownThread() && !x.plain && o.ReplyTo != x.a.Message {
 			continue
 		}
 		if sameText(o.Text, x.parts[n]) {
