@@ -27,8 +27,8 @@ type flightKey struct{}
 // Depart is called right before a request goes over the wire; false means that it must not, because its server was
 // stopped. Land is called when its answer is there or never comes. Requests that are no posts of answers always may.
 func Depart(ctx context.Context) (land func(), ok bool) {
-	f, is := ctx.Value(flightKey{}).(*flight)
-	if !is {
+	f := flightOf(ctx)
+	if f == nil {
 		return func() {}, true
 	}
 	f.mu.Lock()
@@ -40,6 +40,34 @@ func Depart(ctx context.Context) (land func(), ok bool) {
 	landed := make(chan struct{})
 	f.landed = landed
 	return sync.OnceFunc(func() { close(landed) }), true
+}
+
+func flightOf(ctx context.Context) *flight {
+	f, _ := ctx.Value(flightKey{}).(*flight)
+	return f
+}
+
+// away says whether it is on the wire. There is none before it begins.
+func (f *flight) away() bool {
+	if f == nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.awayLocked() != nil
+}
+
+// awayLocked returns what is closed when it lands if it is on the wire.
+func (f *flight) awayLocked() <-chan struct{} {
+	if f.landed == nil {
+		return nil
+	}
+	select {
+	case <-f.landed:
+		return nil
+	default:
+		return f.landed
+	}
 }
 
 // flights are all that are under way.
@@ -75,7 +103,7 @@ func (fs *flights) halt(ctx context.Context, scope control.Scope) error {
 	fs.mu.Lock()
 	away := map[*flight]<-chan struct{}{}
 	for f := range fs.open {
-		if scope != control.Fleet && control.Scope(f.guild) != scope {
+		if !of(scope, f.guild) {
 			continue
 		}
 		if landed := f.revoke(); landed != nil {
@@ -109,13 +137,9 @@ func (f *flight) revoke() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.revoked = true
-	if f.landed != nil {
-		select {
-		case <-f.landed:
-		default:
-			return f.landed
-		}
+	landed := f.awayLocked()
+	if landed == nil {
+		f.cancel()
 	}
-	f.cancel()
-	return nil
+	return landed
 }

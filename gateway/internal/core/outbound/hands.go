@@ -58,8 +58,14 @@ func (h *hands) halted(x *posting, command chat.Snowflake) {
 	h.tallies = append(h.tallies, tally{command, 1})
 }
 
-// count tells how many answers of a scope, and of all, are not on Discord yet, and how many a command ended already.
-func (h *hands) count(scope control.Scope, command chat.Snowflake) (in, all, ended int) {
+// of says whether a scope holds a server.
+func of(scope control.Scope, g chat.GuildID) bool {
+	return scope == control.Fleet || control.Scope(g) == scope
+}
+
+// count tells how many answers of a scope, and of all, are not on Discord yet; away are those of the scope whose last part
+// is on the wire, so that they may appear; ended is how many a command ended already.
+func (h *hands) count(scope control.Scope, command chat.Snowflake) (in, away, all, ended int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for x := range h.open {
@@ -67,8 +73,11 @@ func (h *hands) count(scope control.Scope, command chat.Snowflake) (in, all, end
 			continue
 		}
 		all++
-		if scope == control.Fleet || control.Scope(x.a.Guild) == scope {
+		if of(scope, x.a.Guild) {
 			in++
+			if x.flight.Load().away() {
+				away++
+			}
 		}
 	}
 	for _, t := range h.tallies {
@@ -76,5 +85,5 @@ func (h *hands) count(scope control.Scope, command chat.Snowflake) (in, all, end
 			ended = t.n
 		}
 	}
-	return in, all, ended
+	return in, away, all, ended
 }

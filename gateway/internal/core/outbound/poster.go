@@ -127,16 +127,17 @@ func (p *Poster) Wait() {
 }
 
 // Halt returns when nothing more of a stopped scope can appear: the state says so already, what waits is dropped, and
-// what was on the wire has landed. It returns how many answers the command keeps from being posted, or the rest of them.
+// what was on the wire has landed; an error says that something has not when ctx ends. It returns how many answers the
+// command keeps from being posted, or the rest of them.
 func (p *Poster) Halt(ctx context.Context, scope control.Scope, command chat.Snowflake) (stopped int, err error) {
 	err = p.flights.halt(ctx, scope)
-	in, _, ended := p.hands.count(scope, command)
-	return in + ended, err
+	in, away, _, ended := p.hands.count(scope, command)
+	return in - away + ended, err
 }
 
 // Open tells how many answers of a scope, and of all, wait or are being posted.
 func (p *Poster) Open(scope control.Scope) (in, all int) {
-	in, all, _ = p.hands.count(scope, 0)
+	in, _, all, _ = p.hands.count(scope, 0)
 	return in, all
 }
 

@@ -21,6 +21,7 @@ type place struct {
 	posts   []Own
 	nonces  map[string]chat.MessageID // what Discord remembers for a few minutes
 	fail    func(Post) error          // asked before a post; an error after [lost] has done its work
+	slow    time.Duration             // how long a post is on the wire
 	looks   int
 	reads   int // of the records
 	records map[chat.QuestionID]Record
@@ -55,7 +56,15 @@ func (*place) OpenThread(_ context.Context, _ chat.ChannelID, m chat.MessageID, 
 	return chat.ChannelID(m), nil
 }
 
-func (p *place) Post(_ context.Context, x Post) (chat.MessageID, error) {
+func (p *place) Post(ctx context.Context, x Post) (chat.MessageID, error) {
+	if p.slow > 0 {
+		land, ok := Depart(ctx)
+		if !ok {
+			return "", refused{ClassRetry}
+		}
+		time.Sleep(p.slow)
+		land()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if id, ok := p.nonces[x.Nonce]; ok {
@@ -359,6 +368,34 @@ func TestHaltCountsWhatWaits(t *testing.T) {
 		}
 		if in, all := poster.Open("10"); all-in != 1 {
 			t.Errorf("%d of another server are open, want 1", all-in)
+		}
+	})
+}
+
+// A post that is on its way for longer than a stop waits may appear: it is not counted as kept back.
+func TestHaltDoesNotCountWhatIsOnTheWire(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, poster := newPlace(t)
+		p.slow = 3 * time.Second
+		long := strings.Repeat("again ", 600) // in two parts, so that the rest of it is kept back
+		for q, text := range map[chat.QuestionID]string{"1": "answer", "2": long} {
+			d := reply(q, "", text)
+			d.Answer.User, d.Answer.Channel = chat.UserID(q), chat.ChannelID(q)
+			poster.Accept(t.Context(), d)
+		}
+		synctest.Wait()
+		p.mu.Lock()
+		p.stopped = map[chat.GuildID]chat.Snowflake{"10": 77}
+		p.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if n, err := poster.Halt(ctx, "10", 77); n != 1 || err == nil {
+			t.Errorf("halted %d, %v; want 1 and an error", n, err)
+		}
+		time.Sleep(10 * time.Second)
+		if got := p.texts(); len(got) != 2 {
+			t.Errorf("%d posts", len(got))
 		}
 	})
 }

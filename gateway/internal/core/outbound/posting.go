@@ -21,13 +21,14 @@ type posting struct {
 	fresh  bool // nobody was handed it before, as far as NATS knows
 	loaded bool // record is what the records say, or newer
 	parts  []string
-	plain  bool      // without a reference: it was refused
-	reply  bool      // not in a thread of its own: none can be opened or posted to
-	first  int       // the part that references the question: what is before it stands in a thread
-	sure   time.Time // since when nonces tell of every post that is not on record
-	waited bool      // for the answer before this one
-	knocks int       // tries to open a thread that failed in a way that may pass
-	unsure bool      // a try to record the end without a post may have been stored
+	plain  bool                   // without a reference: it was refused
+	reply  bool                   // not in a thread of its own: none can be opened or posted to
+	first  int                    // the part that references the question: what is before it stands in a thread
+	sure   time.Time              // since when nonces tell of every post that is not on record
+	waited bool                   // for the answer before this one
+	knocks int                    // tries to open a thread that failed in a way that may pass
+	unsure bool                   // a try to record the end without a post may have been stored
+	flight atomic.Pointer[flight] // of the last part
 	posted atomic.Bool
 }
 
@@ -223,13 +224,17 @@ func (x *posting) postPart(ctx context.Context, n int) (chat.MessageID, error) {
 	if x.a.Reason == chat.ReasonFull { // a gateway may have said it already
 		post.Nonce = Nonce(string(x.a.Question), chat.WordFull)
 	}
+	last := n == len(x.parts)-1
 	ctx, landed := x.flights.begin(ctx, x.a.Guild)
 	defer landed()
+	if last {
+		x.flight.Store(flightOf(ctx))
+	}
 	if x.unwanted(x.a) != "" {
 		return "", errUnwanted
 	}
 	id, err := x.discord.Post(ctx, post)
-	if err == nil && n == len(x.parts)-1 {
+	if err == nil && last {
 		x.posted.Store(true) // before it has landed for a stop
 	}
 	return id, err
