@@ -42,7 +42,9 @@ func (a *App) Trouble(m inbound.Message, err error) {
 
 // Ended implements [outbound.Watcher].
 func (a *App) Ended(e outbound.End) {
-	a.meters.replies.WithLabelValues(string(e.Outcome)).Inc()
+	if !e.Queue || e.Outcome == outbound.Noticed { // what becomes of a question without its queue notice is still to be counted
+		a.meters.replies.WithLabelValues(string(e.Outcome)).Inc()
+	}
 	q := e.Answer
 	line := a.log.Info()
 	switch {
