@@ -313,7 +313,7 @@ func TestARedeliveryPostsOnlyWhatIsMissing(t *testing.T) {
 	}
 	// A gateway died after the first part.
 	record := outbound.Record{Parts: []chat.MessageID{"1"}}
-	if err := store.NewRecords(s.bus).SetPosted(t.Context(), a.Question, record); err != nil {
+	if _, err := store.NewRecords(s.bus).SetPosted(t.Context(), a.Question, record); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.bus.PublishAnswer(t.Context(), a); err != nil {

@@ -49,7 +49,8 @@ func (p *Poster) tryNotice(ctx context.Context, a chat.Answer, until time.Time) 
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.TryWithin)
 	defer cancel()
 	id := noticeID(a.Question)
-	if r, err := p.records.Posted(ctx, id); err != nil || r.Done {
+	record, err := p.records.Posted(ctx, id)
+	if err != nil || record.Done {
 		return End{}, err
 	}
 	if r, err := p.records.Posted(ctx, a.Question); err != nil {
@@ -84,7 +85,8 @@ func (p *Poster) tryNotice(ctx context.Context, a chat.Answer, until time.Time) 
 		}
 		return e, nil
 	}
-	if err := p.records.SetPosted(ctx, id, Record{Parts: []chat.MessageID{m}, Done: true}); err != nil {
+	record.Parts, record.Done = []chat.MessageID{m}, true
+	if _, err := p.records.SetPosted(ctx, id, record); err != nil {
 		return End{}, err // the next try finds the nonce
 	}
 	return End{Outcome: Noticed, Parts: 1}, nil

@@ -64,14 +64,20 @@ type Record struct {
 	Thread chat.ChannelID `json:"thread,omitempty"`
 	// Done says that nothing more will be posted: all is there, or it was given up.
 	Done bool `json:"done"`
+	// Revision is what the records call what was read or stored; 0: nothing is there.
+	Revision uint64 `json:"-"`
 }
+
+// ErrOvertaken says that another gateway stored a record in between.
+var ErrOvertaken = errors.New("another gateway stored a record in between")
 
 // Records keep what was posted, over restarts and for all gateways. Safe for concurrent use.
 type Records interface {
 	// Posted reads a record; the zero Record when there is none.
 	Posted(ctx context.Context, q chat.QuestionID) (Record, error)
-	// SetPosted stores a record.
-	SetPosted(ctx context.Context, q chat.QuestionID, r Record) error
+	// SetPosted stores a record over that of its revision, else [ErrOvertaken], and returns the new revision. After any other
+	// error it may be stored.
+	SetPosted(ctx context.Context, q chat.QuestionID, r Record) (revision uint64, err error)
 	// Close stores that a question ends without a post; first is false when something is on record already.
 	Close(ctx context.Context, q chat.QuestionID) (first bool, err error)
 	// Answered says whether the answer to an earlier question of the same user and channel as a's is among the answers.

@@ -17,17 +17,18 @@ import (
 
 // place is everything around a poster, by hand: a Discord with one channel, the records and the answers.
 type place struct {
-	mu      sync.Mutex
-	posts   []Own
-	nonces  map[string]chat.MessageID // what Discord remembers for a few minutes
-	fail    func(Post) error          // asked before a post; an error after [lost] has done its work
-	slow    time.Duration             // how long a post is on the wire
-	looks   int
-	reads   int // of the records
-	records map[chat.QuestionID]Record
-	answers map[chat.QuestionID]bool
-	ends    []End
-	stopped map[chat.GuildID]chat.Snowflake // by which command
+	mu       sync.Mutex
+	posts    []Own
+	nonces   map[string]chat.MessageID // what Discord remembers for a few minutes
+	fail     func(Post) error          // asked before a post; an error after [lost] has done its work
+	unstored int                       // so many answers to storing a record are lost
+	slow     time.Duration             // how long a post is on the wire
+	looks    int
+	reads    int // of the records
+	records  map[chat.QuestionID]Record
+	answers  map[chat.QuestionID]bool
+	ends     []End
+	stopped  map[chat.GuildID]chat.Snowflake // by which command
 }
 
 // lost is a post that was made, but whose answer never came.
@@ -102,12 +103,19 @@ func (p *place) Posted(_ context.Context, q chat.QuestionID) (Record, error) {
 	return p.records[q], nil
 }
 
-func (p *place) SetPosted(_ context.Context, q chat.QuestionID, r Record) error {
+func (p *place) SetPosted(_ context.Context, q chat.QuestionID, r Record) (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r.Parts = slices.Clone(r.Parts)
+	if r.Revision != p.records[q].Revision {
+		return 0, ErrOvertaken
+	}
+	r.Parts, r.Revision = slices.Clone(r.Parts), r.Revision+1
 	p.records[q] = r
-	return nil
+	if p.unstored > 0 {
+		p.unstored--
+		return 0, errors.New("nobody knows whether it is stored")
+	}
+	return r.Revision, nil
 }
 
 func (p *place) Close(_ context.Context, q chat.QuestionID) (bool, error) {
@@ -116,7 +124,7 @@ func (p *place) Close(_ context.Context, q chat.QuestionID) (bool, error) {
 	if _, there := p.records[q]; there {
 		return false, nil
 	}
-	p.records[q] = Record{Done: true}
+	p.records[q] = Record{Done: true, Revision: 1}
 	return true, nil
 }
 
@@ -146,6 +154,12 @@ func (p *place) forgetNonces() {
 func newPlace(t *testing.T) (*place, *Poster) {
 	t.Helper()
 	p := &place{nonces: map[string]chat.MessageID{}, records: map[chat.QuestionID]Record{}, answers: map[chat.QuestionID]bool{}}
+	return p, p.poster(t)
+}
+
+// poster is one more gateway's.
+func (p *place) poster(t *testing.T) *Poster {
+	t.Helper()
 	typist, err := NewTypist(p, p, p, p, TypingConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +169,7 @@ func newPlace(t *testing.T) (*place, *Poster) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { poster.Close(); poster.Wait(); typist.Close() })
-	return p, poster
+	return poster
 }
 
 // reply is an answer in the one channel to the one user.

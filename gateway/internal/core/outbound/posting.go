@@ -28,6 +28,7 @@ type posting struct {
 	waited bool                   // for the answer before this one
 	knocks int                    // tries to open a thread that failed in a way that may pass
 	unsure bool                   // a try to record the end without a post may have been stored
+	end    End                    // that may have been recorded: a try to store it failed
 	flight atomic.Pointer[flight] // of the last part
 	posted atomic.Bool
 }
@@ -91,7 +92,7 @@ func (x *posting) try(ctx context.Context) (End, error) {
 		return End{}, err
 	}
 	if x.record.Done {
-		return End{}, nil
+		return x.end, nil
 	}
 	if x.a.Kind == chat.Dropped {
 		return x.giveUp(ctx, Dropped, orElse(x.a.Reason, reasonWorker), nil)
@@ -149,7 +150,7 @@ func (x *posting) post(ctx context.Context) (End, error) {
 		err := x.step(ctx)
 		switch {
 		case err == nil && x.record.Done:
-			return x.end(x.outcome(), "", nil), nil
+			return x.ending(x.outcome(), "", nil), nil
 		case err == nil:
 			continue
 		}
@@ -206,12 +207,24 @@ func (x *posting) step(ctx context.Context) error {
 		x.record.Parts = append(x.record.Parts, id)
 		x.sure = time.Now()
 	}
-	x.record.Done = len(x.record.Parts) >= len(x.parts)
-	if err := x.records.SetPosted(ctx, x.a.Question, x.record); err != nil {
-		x.record.Done = false
-		return err
+	record := x.record
+	record.Done = len(x.record.Parts) >= len(x.parts)
+	return x.store(ctx, record, x.ending(x.outcome(), "", nil))
+}
+
+// store records what is posted. Should another gateway have stored something in between, that is read before the next try:
+// so the end is told by whoever stored it.
+func (x *posting) store(ctx context.Context, r Record, end End) error {
+	revision, err := x.records.SetPosted(ctx, x.a.Question, r)
+	switch {
+	case err == nil:
+		x.record, x.record.Revision = r, revision
+	case errors.Is(err, ErrOvertaken):
+		x.loaded, x.fresh = false, false
+	case r.Done:
+		x.end = end
 	}
-	return nil
+	return err
 }
 
 var errUnwanted = errors.New("nobody wants it any more")
@@ -309,7 +322,7 @@ func (x *posting) giveUp(ctx context.Context, o Outcome, reason string, cause er
 		}
 	}
 	done.Done = true
-	if err := x.records.SetPosted(ctx, x.a.Question, done); err != nil {
+	if err := x.store(ctx, done, x.ending(o, reason, cause)); err != nil {
 		return End{}, err
 	}
 	return x.gaveUp(o, reason, cause), nil
@@ -319,10 +332,10 @@ func (x *posting) gaveUp(o Outcome, reason string, cause error) End {
 	if reason == reasonStopped || reason == reasonBefore {
 		x.hands.halted(x, x.state.DropBefore(x.a.Guild))
 	}
-	return x.end(o, reason, cause)
+	return x.ending(o, reason, cause)
 }
 
-func (x *posting) end(o Outcome, reason string, cause error) End {
+func (x *posting) ending(o Outcome, reason string, cause error) End {
 	e := End{Answer: x.a, Outcome: o, Reason: reason, Err: cause, Parts: len(x.record.Parts)}
 	if f, ok := errors.AsType[Failure](cause); ok {
 		e.Advice = f.Advice()

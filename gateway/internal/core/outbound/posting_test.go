@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"salamander.dev/shared/chat"
 )
@@ -55,4 +56,38 @@ func TestAThreadThatIsLostAmidAnAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two gateways have the same answer in hand: it has one end, which is told once.
+func TestAnAnswerInTwoHandsEndsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, one := newPlace(t)
+		two := p.poster(t)
+		p.slow = time.Second // both read the record before any of them writes
+		part := strings.TrimSpace(strings.Repeat("again ", 300))
+		for _, poster := range []*Poster{one, two} {
+			poster.Accept(t.Context(), reply("1", "", part+"\n\n"+part))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(p.ends) != 1 || p.ends[0].Outcome != Posted || p.ends[0].Parts != 2 || len(p.texts()) != 2 || !p.records["1"].Done {
+			t.Errorf("%d ends, %d posts, on record %+v", len(p.ends), len(p.texts()), p.records["1"])
+		}
+	})
+}
+
+// What is recorded without the gateway's hearing of it is its own end all the same.
+func TestAnEndWhoseRecordWasNotConfirmedIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, poster := newPlace(t)
+		p.unstored = 1
+		poster.Accept(t.Context(), reply("1", "", "answer"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(p.ends) != 1 || p.ends[0].Outcome != Posted || len(p.texts()) != 1 {
+			t.Errorf("%d ends, %d posts", len(p.ends), len(p.texts()))
+		}
+	})
 }

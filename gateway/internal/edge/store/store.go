@@ -90,13 +90,18 @@ func NewRecords(b *bus.Bus) *Records { return &Records{b} }
 // Posted implements [outbound.Records].
 func (r *Records) Posted(ctx context.Context, q chat.QuestionID) (outbound.Record, error) {
 	var rec outbound.Record
-	_, _, err := r.bus.Posted().Get(ctx, string(q), &rec)
+	revision, _, err := r.bus.Posted().Get(ctx, string(q), &rec)
+	rec.Revision = revision
 	return rec, err
 }
 
 // SetPosted implements [outbound.Records].
-func (r *Records) SetPosted(ctx context.Context, q chat.QuestionID, rec outbound.Record) error {
-	return r.bus.Posted().Put(ctx, string(q), rec)
+func (r *Records) SetPosted(ctx context.Context, q chat.QuestionID, rec outbound.Record) (revision uint64, err error) {
+	revision, err = r.bus.Posted().Update(ctx, string(q), rec, rec.Revision)
+	if errors.Is(err, bus.ErrConflict) {
+		return 0, outbound.ErrOvertaken
+	}
+	return revision, err
 }
 
 // Close implements [outbound.Records].

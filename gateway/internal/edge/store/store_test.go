@@ -2,9 +2,11 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"salamander.dev/gateway/internal/core/outbound"
 	"salamander.dev/gateway/internal/edge/store"
 	"salamander.dev/shared/bus/bustest"
 	"salamander.dev/shared/chat"
@@ -55,5 +57,32 @@ func TestWhatWasRefusedStaysRefused(t *testing.T) {
 	q.ID = "3"
 	if answered, err := s.Answered(ctx, q); err != nil || !answered {
 		t.Errorf("answered %v, %v", answered, err)
+	}
+}
+
+func TestARecordIsStoredOverTheOneThatWasRead(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	b := bustest.Run(t).Connect(control.Gateway)
+	if err := b.Open(ctx, true, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	s := store.NewRecords(b)
+	mine := outbound.Record{Parts: []chat.MessageID{"5"}}
+	revision, err := s.SetPosted(ctx, "1", mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetPosted(ctx, "1", outbound.Record{Done: true}); !errors.Is(err, outbound.ErrOvertaken) {
+		t.Errorf("a gateway that saw nothing stores over a record: %v", err)
+	}
+	read, err := s.Posted(ctx, "1")
+	if err != nil || read.Revision != revision || len(read.Parts) != 1 || read.Done {
+		t.Errorf("read %+v, %v, stored as %d", read, err, revision)
+	}
+	read.Done = true
+	if _, err := s.SetPosted(ctx, "1", read); err != nil {
+		t.Error(err)
 	}
 }
