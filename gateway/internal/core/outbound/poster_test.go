@@ -23,6 +23,7 @@ type place struct {
 	fail     func(Post) error          // asked before a post; an error after [lost] has done its work
 	unstored int                       // so many answers to storing a record are lost
 	slow     time.Duration             // how long a post is on the wire
+	until    time.Time                 // the newest post may be tried
 	looks    int
 	reads    int // of the records
 	records  map[chat.QuestionID]Record
@@ -68,6 +69,7 @@ func (p *place) Post(ctx context.Context, x Post) (chat.MessageID, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.until, _ = ctx.Deadline()
 	if id, ok := p.nonces[x.Nonce]; ok {
 		return id, nil
 	}
@@ -410,6 +412,29 @@ func TestHaltDoesNotCountWhatIsOnTheWire(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if got := p.texts(); len(got) != 2 {
 			t.Errorf("%d posts", len(got))
+		}
+	})
+}
+
+// A post is tried for no longer than its nonce is believed.
+func TestAPostEndsWithTheTrustInItsNonce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, poster := newPlace(t)
+		believed := time.Now().Add(poster.cfg.RecheckAfter)
+		p.fail = func(Post) error {
+			if p.looks > 0 {
+				return nil
+			}
+			if p.until.After(believed) {
+				t.Errorf("it is tried for %s longer", p.until.Sub(believed))
+			}
+			return refused{ClassRetry}
+		}
+		poster.Accept(t.Context(), reply("1", "", "answer"))
+		time.Sleep(5 * time.Minute)
+		if got := p.texts(); len(got) != 1 || p.looks != 1 {
+			t.Errorf("%d posts, %d looks", len(got), p.looks)
 		}
 	})
 }

@@ -200,7 +200,9 @@ func (x *posting) step(ctx context.Context) error {
 		x.sure = began
 	}
 	if n := len(x.record.Parts); n < len(x.parts) {
-		id, err := x.postPart(ctx, n)
+		young, cancel := context.WithDeadline(ctx, x.sure.Add(x.cfg.RecheckAfter)) // the post is tried again within
+		defer cancel()
+		id, err := x.postPart(young, n)
 		if err != nil {
 			return err
 		}
