@@ -24,6 +24,7 @@ type place struct {
 	unstored int                       // so many answers to storing a record are lost
 	slow     time.Duration             // how long a post is on the wire
 	until    time.Time                 // the newest post may be tried
+	unread   error                     // why the channel can't be read
 	looks    int
 	reads    int // of the records
 	records  map[chat.QuestionID]Record
@@ -95,6 +96,9 @@ func (p *place) OwnAfter(context.Context, chat.ChannelID, chat.MessageID) ([]Own
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.looks++
+	if p.unread != nil {
+		return nil, p.unread
+	}
 	return slices.Clone(p.posts), nil
 }
 
@@ -437,4 +441,30 @@ func TestAPostEndsWithTheTrustInItsNonce(t *testing.T) {
 			t.Errorf("%d posts, %d looks", len(got), p.looks)
 		}
 	})
+}
+
+// A channel that can't be read may be posted to.
+func TestAnAnswerIsPostedWhereTheChannelCantBeRead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		unread Class
+		posts  int
+	}{
+		"forbidden": {ClassForbidden, 1}, "gone": {ClassGone, 1}, "refused": {ClassBadRequest, 1}, "not yet": {ClassRetry, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p, poster := newPlace(t)
+				p.unread = refused{c.unread}
+				d := reply("1", "", "answer")
+				d.Stored = d.Stored.Add(-time.Hour)
+				poster.Accept(t.Context(), d)
+				time.Sleep(time.Minute)
+				if got := p.texts(); len(got) != c.posts || p.looks == 0 {
+					t.Errorf("%d posts, %d looks", len(got), p.looks)
+				}
+			})
+		})
+	}
 }

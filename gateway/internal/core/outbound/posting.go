@@ -194,8 +194,12 @@ func (x *posting) step(ctx context.Context) error {
 	}
 	if time.Since(x.sure) > x.cfg.RecheckAfter {
 		began := time.Now()
-		if err := x.lookBack(ctx); err != nil {
+		switch err := x.lookBack(ctx); {
+		case err == nil:
+		case passing(ClassOf(err)):
 			return err
+		default: // what can't be read may be posted to: Discord says so when that is tried
+			x.watcher.Fallback(x.a, "unread", err)
 		}
 		x.sure = began
 	}
@@ -274,6 +278,15 @@ const (
 	maxKnocks    = 2
 )
 
+// passing says that a failure is none of Discord's last words.
+func passing(c Class) bool {
+	switch c {
+	case ClassNone, ClassRetry, ClassUnauthorized:
+		return true
+	}
+	return false
+}
+
 // judge decides what a failure means: another way (again), the end, or another try later (an error).
 func (x *posting) judge(ctx context.Context, err error) (end End, again bool, _ error) {
 	class := ClassOf(err)
@@ -282,8 +295,7 @@ func (x *posting) judge(ctx context.Context, err error) (end End, again bool, _ 
 			class = ClassBadRequest
 		}
 	}
-	switch class {
-	case ClassNone, ClassRetry, ClassUnauthorized:
+	if passing(class) {
 		return End{}, false, err
 	}
 	posted := len(x.record.Parts)
