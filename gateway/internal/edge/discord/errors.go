@@ -144,12 +144,16 @@ func readError(route string, status int, header http.Header, body []byte) *APIEr
 		RetryAfter float64         `json:"retry_after"`
 	}
 	e := &APIError{Route: route, Status: status}
-	if json.Unmarshal(body, &said) == nil && (said.Code != 0 || said.Message != "") {
+	discords := json.Unmarshal(body, &said) == nil && (said.Code != 0 || said.Message != "")
+	if discords {
 		e.Code, e.Detail = said.Code, clip(said.Message+" "+string(said.Errors), maxDetailBytes)
 	} else {
 		e.Detail = clip(http.StatusText(status)+" (an answer that is no JSON of Discord's)", maxDetailBytes)
 	}
 	e.Class = classify(status, e.Code)
+	if status == http.StatusNotFound && !discords { // a proxy's page, on the way to what is there
+		e.Class = outbound.ClassRetry
+	}
 	if e.Class == outbound.ClassRetry {
 		e.After = retryAfter(header, said.RetryAfter)
 	}

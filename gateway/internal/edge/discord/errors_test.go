@@ -114,6 +114,21 @@ func mustID(t *testing.T, ch chat.ChannelID) discordsim.ID {
 	return n
 }
 
+// A proxy's page says nothing of what is behind it.
+func TestOnlyDiscordSaysWhatIsGone(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]outbound.Class{
+		`{"message":"Unknown Channel","code":10003}`: outbound.ClassGone,
+		`{"message":"404: Not Found","code":0}`:      outbound.ClassGone,
+		"<html>404 Not Found</html>":                 outbound.ClassRetry,
+		"":                                           outbound.ClassRetry,
+	} {
+		if e := readError("x", http.StatusNotFound, http.Header{}, []byte(body)); e.Class != want {
+			t.Errorf("%q is %s, want %s", body, e.Class, want)
+		}
+	}
+}
+
 func FuzzReadError(f *testing.F) {
 	f.Add(429, []byte(`{"message":"x","retry_after":1.5,"global":true,"code":0}`))
 	f.Add(400, []byte(`{"code":50035,"message":"Invalid Form Body","errors":{"content":{"_errors":[{"code":"BASE_TYPE_MAX_LENGTH"}]}}}`))
