@@ -198,7 +198,8 @@ func (t *Typist) sign(c chat.ChannelID, g chat.GuildID, open []chat.QuestionID, 
 	case after:
 		time.Sleep(settling)
 	}
-	if time.Since(asked) > time.Second { // held up since (a frozen process): the claim may be another's soon
+	held := time.Since(asked) > time.Second // a frozen process: the claim may be another's soon
+	if held || t.state.Stopped(g) {
 		return t.cfg.Every, false
 	}
 	_ = t.signs.Typing(ctx, c) // a nicety: what it can't show, it doesn't
