@@ -161,6 +161,25 @@ func TestACommandOfADeadGatewayIsTakenOver(t *testing.T) {
 	}
 }
 
+// A post that Discord takes seconds to answer lands before the stop is confirmed, and is not counted as cancelled.
+func TestAStopWaitsForASlowPost(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	mods, err := s.sim.AddChannel(discordsim.Channel{Guild: s.world.Guild, Name: "mods"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.work(nil)
+	s.start()
+	s.sim.Inject(discordsim.Fault{Route: "POST /channels/{channel}/messages", Delay: 3 * time.Second})
+	slow := s.say("slow")
+	eventually(t, "it is on its way", func() bool { return s.sim.PendingFaults() == 0 })
+	confirmation := s.answered(s.sayIn(mods.ID, s.world.Owner, "$stop"))
+	if replies := s.sim.Replies(slow.ID); len(replies) != 1 || replies[0].ID > confirmation.ID || strings.Contains(confirmation.Content, "Cancelled") {
+		t.Errorf("%d replies, the stop is confirmed by %q", len(replies), confirmation.Content)
+	}
+}
+
 func TestAMutedUserIsIgnored(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

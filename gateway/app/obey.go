@@ -7,7 +7,8 @@ import (
 	"salamander.dev/shared/control"
 )
 
-// haltWithin bounds the wait for posts on the wire when a server is stopped; whoever asks waits 1.5 s for all.
+// haltWithin bounds the wait for posts on the wire when a server is stopped, until whoever asks is told to ask again;
+// that is given up after 5 s.
 const haltWithin = time.Second
 
 // sync makes this gateway obey an order before it answers: new questions are refused by the mirror's state, what waits
@@ -32,7 +33,7 @@ func (a *App) sync(ctx context.Context, q control.Sync) control.Applied {
 		stopped, err := a.poster.Halt(ctx, q.Order.Scope, q.Order.Command)
 		r.Cancelled = stopped
 		if err != nil {
-			r.Error = "a post was still on its way to Discord"
+			r.Busy, r.Error = true, "a post was still on its way to Discord"
 		}
 	}
 	return r

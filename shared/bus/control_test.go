@@ -350,3 +350,44 @@ func TestForgettingAServerLeavesWhatIsYounger(t *testing.T) {
 		}
 	}
 }
+
+// A process that has not obeyed yet is asked until it has, beyond the time that one that is silent gets.
+func TestABusyProcessIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	ctx, s, b := setup(t)
+	var all sync.WaitGroup
+	defer all.Wait()
+	live, end := context.WithCancel(ctx)
+	defer end()
+	var asked atomic.Int64 // how often the busy one was
+	for _, name := range []string{"ready", "busy"} {
+		c := s.Connect(control.Gateway)
+		all.Go(func() {
+			c.Announce(live, func() control.Live {
+				return control.Live{Instance: name, Service: control.Gateway, Started: time.Now()}
+			})
+		})
+		stop, err := c.Serve(ctx, control.Gateway, name, bus.Obey{
+			Sync: func(ctx context.Context, _ control.Sync) control.Applied {
+				a := control.Applied{Instance: name, Service: control.Gateway}
+				if name == "busy" {
+					at := time.NewTimer(time.Second)
+					defer at.Stop()
+					<-at.C
+					a.Busy = asked.Add(1) <= 6 // four times within the first second, and then after each answer
+				}
+				return a
+			},
+			Status: func(context.Context, control.Order) control.Applied { return control.Applied{Instance: name} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop()
+	}
+	await(t, ctx, "both are alive", func() bool { l, err := b.Living(ctx); return err == nil && len(l) == 2 })
+	done, silent, err := s.Connect(control.Gateway).Sync(ctx, control.Sync{Order: order(1, control.Stop, "10")})
+	if err != nil || len(done) != 2 || done[0].Busy || len(silent) != 0 {
+		t.Errorf("answered %+v, silent %v, %v", done, silent, err)
+	}
+}

@@ -25,6 +25,9 @@ const (
 // collectFor is how long a broadcast waits for processes that are in the book of the living and do not answer.
 const collectFor = 1500 * time.Millisecond
 
+// busyFor is how long it waits when one of them answers that it is at it.
+const busyFor = 5 * time.Second
+
 // askAgain is how long nobody may answer a broadcast before it is sent again for whoever missed it; then twice as long.
 const askAgain = 100 * time.Millisecond
 
@@ -132,17 +135,19 @@ func (b *Bus) broadcast(ctx context.Context, subject string, body []byte) (done 
 	if err := b.nc.PublishRequest(subject, inbox, body); err != nil {
 		return nil, nil, fmt.Errorf("ask the fleet: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, collectFor)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	asked, late := time.Now(), time.AfterFunc(collectFor, cancel)
+	defer late.Stop()
 	live, err := b.Living(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	missing, heard := map[string]bool{}, map[string]bool{}
+	missing, heard, busy := map[string]bool{}, map[string]bool{}, map[string]control.Applied{}
 	for _, l := range live {
 		missing[l.Instance] = true
 	}
-	for patience := askAgain; len(missing) > 0; {
+	for patience := askAgain; len(missing) > 0 && (len(busy) > 0 || time.Since(asked) < collectFor); {
 		m, err := next(ctx, sub, patience)
 		if ctx.Err() != nil {
 			break // the time is up: whoever is missing is silent
@@ -159,8 +164,23 @@ func (b *Bus) broadcast(ctx context.Context, subject string, body []byte) (done 
 		if m.Header.Get(micro.ErrorHeader) != "" || json.Unmarshal(m.Data, &a) != nil || a.Instance == "" || heard[a.Instance] {
 			continue
 		}
+		if a.Busy && len(busy) == 0 {
+			late.Reset(busyFor - time.Since(asked))
+		}
+		if a.Busy { // asked anew, it answers anew
+			busy[a.Instance] = a
+			if err := b.nc.PublishRequest(subject, inbox, body); err != nil {
+				break
+			}
+			continue
+		}
 		heard[a.Instance] = true
 		delete(missing, a.Instance)
+		delete(busy, a.Instance)
+		done = append(done, a)
+	}
+	for name, a := range busy {
+		delete(missing, name)
 		done = append(done, a)
 	}
 	for name := range missing {

@@ -46,6 +46,8 @@ type Applied struct {
 	Epoch chat.Snowflake `json:"epoch,string,omitempty"`
 	// Error is a sentence for the operator when the process could not obey.
 	Error string `json:"error,omitempty"`
+	// Busy says that it has not obeyed yet, and will soon: whoever asks asks again.
+	Busy bool `json:"busy,omitempty"`
 }
 
 // Live is a process's own entry in the book of the living, renewed while it lives.
