@@ -14,8 +14,8 @@ import (
 const (
 	perAuthor    = 3
 	perEverybody = 256
-	perModerator = 64
-	perServer    = 256
+	perModerator = 256
+	perServer    = 1024
 )
 
 // seat is what is counted: by is a person, or empty for all of them together.

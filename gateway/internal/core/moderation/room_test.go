@@ -42,11 +42,11 @@ func TestAModeratorsCommandFindsAPlace(t *testing.T) {
 		enter(&r, call(t, what{text: "$hlep"}, p, there, false, "10"), 3)
 	}
 	flood("$help", rogue, here, 0)
-	flood("$mute <@5>", rogue, here, 64)
+	flood("$mute <@5>", rogue, here, 256)
 	if n, _ := enter(&r, call(t, what{text: "$stop"}, owner, here, false, "10"), 1); n != 1 {
 		t.Error("an owner's $stop finds no place behind help and another moderator's mutes")
 	}
-	flood("$stop all", operator, here, 64)
+	flood("$stop all", operator, here, 256)
 	for _, l := range leave {
 		l()
 	}

@@ -130,8 +130,8 @@ type Report struct {
 	place Place
 	part  Part
 	text  string // empty: nothing is said
-	// claimed says that others wait for the end of it; lasting that there was an effect, of which
-	// the asker is to hear even if it takes minutes; listed that Audit goes to the audit channel.
+	// claimed says that others wait for the end of it; lasting that there was an effect, of which the asker is to hear
+	// even if it takes minutes; listed that Audit goes to the audit channel.
 	claimed, lasting, listed bool
 }
 
