@@ -1,14 +1,22 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"salamander.dev/deployments/stack"
 	"salamander.dev/shared/sim/discordsim"
 )
+
+func TestMain(m *testing.M) {
+	stack.Main()
+	os.Exit(m.Run())
+}
 
 // sides prepares a playground; no process of it runs.
 func sides(t *testing.T, environ map[string]string) *playground {
@@ -22,6 +30,34 @@ func sides(t *testing.T, environ map[string]string) *playground {
 }
 
 func simulated(t *testing.T) *playground { return sides(t, nil) }
+
+// awake starts the processes of a playground, with limits as -limits spells them.
+func awake(t *testing.T, workers int, limits string) *playground {
+	t.Helper()
+	p, err := newPlayground(options{store: t.TempDir(), style: "reply", limits: limits, workers: workers, gateways: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	if err := p.up(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, p.logs.tail(20))
+	}
+	return p
+}
+
+// await waits until something holds.
+func await(t *testing.T, p *playground, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within a minute: %s\n%s", what, p.logs.tail(20))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
 
 func TestWrongFlagsAreRefused(t *testing.T) {
 	t.Parallel()

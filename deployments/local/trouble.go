@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +30,8 @@ type slowness struct {
 	mu     sync.Mutex
 	state  troubleState
 	median time.Duration
+
+	opening sync.Mutex // held while keys are opened again
 }
 
 // latency is the thinking time as it is set at each call.
@@ -151,7 +155,8 @@ func (p *playground) troubleModel(o troubleOrder) (string, error) {
 	}
 	p.slow.mu.Unlock()
 	if o.What == "well" {
-		return "the model is well again", nil
+		opened, err := p.openKeys()
+		return strings.Join(append([]string{"the model is well again"}, opened...), ", "), err
 	}
 	if o.Kind == "hang" {
 		f = hfsim.Fault{Kind: hfsim.Hang}
@@ -161,6 +166,50 @@ func (p *playground) troubleModel(o troubleOrder) (string, error) {
 		p.hugging.Inject(f)
 	}
 	return "the model answers with " + o.Kind + " from now on", nil
+}
+
+// Bounds of opening keys again: what the ledger may take, and by when it knows of a call that was refused just now.
+const (
+	openWithin   = 5 * time.Second
+	settledAfter = 100 * time.Millisecond
+)
+
+// openKeys opens the keys that a 402 or a 401 closed, as an operator does who paid, or who put in a new token: the
+// workers keep such a key closed until the month turns, or until one of them starts. Both sides forget what was used
+// of it, Hugging Face first: while the key is closed nothing comes in between, so no call goes over a limit later.
+func (p *playground) openKeys() (opened []string, err error) {
+	if p.bus == nil { // nothing runs yet
+		return nil, nil
+	}
+	p.slow.opening.Lock()
+	defer p.slow.opening.Unlock()
+	ctx, cancel := context.WithTimeout(p.begun, openWithin)
+	defer cancel()
+	time.Sleep(settledAfter)
+	table, err := p.keep.stack.Command(ctx, stack.Worker, "budget")
+	if err != nil {
+		return nil, fmt.Errorf("the workers' ledger can't be read: try again in a moment (%w)", err)
+	}
+	for _, key := range closedKeys(table) {
+		p.hugging.ForgetUse(key)
+		if out, err := p.keep.stack.Command(ctx, stack.Worker, "budget", "reset", key); err != nil {
+			return opened, fmt.Errorf("%s can't be opened again: %w: %s", key, err, out)
+		}
+		opened = append(opened, key+" is open again")
+	}
+	return opened, nil
+}
+
+// closedKeys reads the table of `worker budget`: a key, its state, a limit; a key with two limits has two lines.
+func closedKeys(table string) (keys []string) {
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) > 1 && (f[1] == "resting" || f[1] == "refused") && !slices.Contains(keys, f[0]) {
+			keys = append(keys, f[0])
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // exhaust uses up what is left of a key's window, in the honest way: as many questions are asked.

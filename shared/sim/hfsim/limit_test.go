@@ -281,6 +281,22 @@ func TestBooksHoldUnderConcurrency(t *testing.T) {
 	}
 }
 
+func TestAToppedUpKeyIsServedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(s *hfsim.Server) { s.Limits = hfsim.MustLimits("1req/month") })
+	for _, key := range []string{"k", "k", "other", "other"} {
+		b.ask(key, "hi")
+	}
+	b.ForgetUse("k")
+	b.ForgetUse("never seen")
+	if k, other := b.ask("k", "hi").status, b.ask("other", "hi").status; k != 200 || other != 429 {
+		t.Errorf("the key that was topped up: %d, the other: %d", k, other)
+	}
+	if k := b.Books().Key("k"); k.Calls != 3 || k.Over != 1 || k.Windows[0].Requests != 1 {
+		t.Errorf("its book: %+v", k)
+	}
+}
+
 func BenchmarkCall(b *testing.B) {
 	var s hfsim.Server
 	s.Limits = hfsim.MustLimits("1000000000req/1h")

@@ -269,6 +269,19 @@ func (s *Server) Calls(after int64) []Call {
 // Over is how many calls passed a limit of their key: 0, or the client's budget is broken.
 func (s *Server) Over() int64 { return s.Books().Over }
 
+// ForgetUse forgets what a key used in its windows, as a provider does that tops it up. Its calls and sums stay; what calls
+// in flight will use counts for the sums alone.
+func (s *Server) ForgetUse(name string) {
+	s.once.Do(s.setup)
+	b := &s.books
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.byName[name]; a != nil {
+		a.meters = nil
+		a.limit(a.key.Limits)
+	}
+}
+
 // ResetBooks forgets every call and every use; keys, their states and limits stay. Calls in flight are forgotten too.
 func (s *Server) ResetBooks() {
 	s.once.Do(s.setup)

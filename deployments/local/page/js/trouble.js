@@ -76,9 +76,10 @@ export function trouble() {
     const s = store.state;
     if (!s) return;
     const t = s.trouble, cut = t.cut > s.now;
-    now.hidden = !t.model && !cut && !t.limit;
-    text(nowWords, [t.model && `Hugging Face answers with “${(AILMENTS.find(a => a[0] === t.model) || [0, t.model])[1]}”${t.key ? " for " + t.key : ""}.`, cut && "Discord is cut.", t.limit && "Discord's own limits hold."].filter(Boolean).join(" "));
-    well.hidden = !t.model;
+    const closed = store.real.model ? [] : (s.keys || []).filter(k => k.state === "resting" || k.state === "refused");
+    now.hidden = !t.model && !cut && !t.limit && !closed.length;
+    text(nowWords, [t.model && `Hugging Face answers with “${(AILMENTS.find(a => a[0] === t.model) || [0, t.model])[1]}”${t.key ? " for " + t.key : ""}.`, cut && "Discord is cut.", t.limit && "Discord's own limits hold.", ...closed.map(k => `The workers leave ${k.name} alone: it is ${k.state}.`)].filter(Boolean).join(" "));
+    well.hidden = !t.model && !closed.length;
     text(tell, s.story.on ? "■ End the story" : "▶ Play the story");
     tell.classList.toggle("main", !s.story.on);
     text(crowd, s.crowd.on ? "Send them home" : "Let them in");
