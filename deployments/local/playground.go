@@ -20,6 +20,7 @@ type playground struct {
 	o    options
 	dir  string
 	temp bool
+	lock *os.File // nil: not had
 
 	discord *discordsim.Server // nil: real
 	town    *town
@@ -115,7 +116,8 @@ func (p *playground) folder(realDiscord bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a folder for the store: %w", err)
 	}
-	return nil
+	p.lock, err = lockFolder(p.dir)
+	return err
 }
 
 func (p *playground) simulateDiscord(gateway map[string]string) error {
@@ -250,6 +252,9 @@ func (p *playground) close() {
 	}
 	if p.logs != nil {
 		p.logs.close()
+	}
+	if p.lock != nil {
+		_ = p.lock.Close()
 	}
 	if p.temp {
 		_ = os.RemoveAll(p.dir) // the system's own folder for such things
