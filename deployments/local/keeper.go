@@ -39,6 +39,7 @@ type keeper struct {
 
 	mu       sync.Mutex
 	posts    []*post
+	lost     *lostError         // the first that was given up
 	nameless map[stack.Role]int // how many of a role were made, for their names
 }
 
@@ -54,6 +55,16 @@ type post struct {
 	failures int
 	restarts int
 	lastExit string
+}
+
+// lostError says that a process was given up: it ends however often it is started.
+type lostError struct {
+	Name string
+	Code int // its exit code
+}
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("%s does not start: exit code %d", e.Name, e.Code)
 }
 
 func newKeeper(s *stack.Stack, env func(stack.Role, string) map[string]string, tell func(), log func(who, text string)) *keeper {
@@ -138,7 +149,10 @@ func (k *keeper) attend(p *post, proc *stack.Process) {
 	stays := p.final || k.wake.Err() != nil
 	if p.failures >= maxFailures || code == 2 {
 		stays = true
-		k.log(p.Name, fmt.Sprintf("the playground gives %s up: it ended with %s", p.Name, p.lastExit))
+		if k.lost == nil {
+			k.lost = &lostError{p.Name, code}
+		}
+		k.log("playground", fmt.Sprintf("gives %s up: it ended with %s", p.Name, p.lastExit))
 	}
 	pause := time.Duration(0)
 	if code != 0 {
@@ -205,10 +219,14 @@ func (k *keeper) names(role stack.Role) (names []string) {
 	return names
 }
 
-// allReady waits until every place is ready; an error when a process ended before.
+// allReady waits until every place is ready; an error when a process ended before, a *lostError when it was given up.
 func (k *keeper) allReady(ctx context.Context) error {
 	for {
 		k.mu.Lock()
+		if k.lost != nil {
+			defer k.mu.Unlock()
+			return k.lost
+		}
 		var missing string
 		for _, p := range k.posts {
 			if !p.ready {

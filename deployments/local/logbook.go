@@ -85,4 +85,24 @@ func (b *logbook) tail(n int) string {
 	return s.String()
 }
 
+// words are what a process wrote last that is no line of its log: why it does not start. Where there are none, the last
+// line of its log has to do.
+func (b *logbook) words(who string) string {
+	var said []string
+	last := ""
+	for _, l := range b.since(0) {
+		switch {
+		case l.Who != who:
+		case strings.HasPrefix(l.Text, "{"):
+			last = l.Text
+		default:
+			said = append(said, l.Text)
+		}
+	}
+	if len(said) == 0 {
+		return last
+	}
+	return strings.Join(said, "; ")
+}
+
 func (b *logbook) close() { _ = b.file.Close() }

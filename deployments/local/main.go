@@ -23,6 +23,7 @@ import (
 
 	"salamander.dev/deployments/stack"
 	"salamander.dev/shared/setting"
+	"salamander.dev/shared/sim/hfsim"
 )
 
 // Bounds of start and end.
@@ -57,7 +58,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	_, wrong := hfsim.ParseLimits(o.limits)
 	switch {
+	case wrong != nil:
+		return o, fmt.Errorf("-limits: %w", wrong)
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unknown argument %q", f.Arg(0))
 	case o.workers < 1 || o.workers > maxWorkers:
@@ -100,6 +104,11 @@ func run(ctx context.Context, args []string, environ map[string]string, stdout, 
 	if err := p.up(ctx); err != nil {
 		if ctx.Err() != nil {
 			return 0
+		}
+		var lost *lostError
+		if errors.As(err, &lost) && lost.Code == setting.ExitCode {
+			fmt.Fprintf(stderr, "%s refuses its settings: %s\n", lost.Name, p.logs.words(lost.Name))
+			return setting.ExitCode
 		}
 		fmt.Fprintf(stderr, "%s. The processes said last:\n%s", err, p.logs.tail(12))
 		return 1

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"salamander.dev/deployments/stack"
+	"salamander.dev/shared/setting"
 	"salamander.dev/shared/sim/discordsim"
 )
 
@@ -61,13 +62,41 @@ func await(t *testing.T, p *playground, what string, ok func() bool) {
 
 func TestWrongFlagsAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"-workers 0", "-workers 9", "-gateways 3", "-style shout", "more", "-no-such-flag"} {
+	for _, args := range []string{"-workers 0", "-workers 9", "-gateways 3", "-style shout", "-limits x", "-limits 10req", "more", "-no-such-flag"} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%s was taken", args)
 		}
 	}
 	if o, err := parse(nil, io.Discard); err != nil || o.addr != "127.0.0.1:8080" || o.workers != 2 {
 		t.Errorf("without flags: %+v, %v", o, err)
+	}
+}
+
+// TestWhatCannotStartIsSaid runs the whole program with settings that the workers refuse.
+func TestWhatCannotStartIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args    string
+		environ map[string]string
+		said    string
+	}{
+		"a window that is too long":   {"-limits 300req/99999h", nil, "BUDGET_LIMITS"},
+		"a key without a model":       {"", map[string]string{"HF_API_KEYS": "primary=hf_x"}, "HF_MODEL"},
+		"limits that nobody can read": {"-limits 10req", nil, "-limits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs strings.Builder
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it must not wait for its end
+			defer cancel()
+			args := append(strings.Fields(c.args), "-addr", "127.0.0.1:0", "-store", t.TempDir())
+			if code := run(ctx, args, c.environ, &out, &errs); code != setting.ExitCode || ctx.Err() != nil {
+				t.Errorf("exit code %d, %s", code, &out)
+			}
+			if said := errs.String(); !strings.Contains(said, c.said) || strings.Count(said, "\n") != 1 || strings.Contains(said, "gives") {
+				t.Errorf("it said %q", said)
+			}
+		})
 	}
 }
 

@@ -151,7 +151,7 @@ func (p *playground) simulateModel(worker map[string]string) error {
 	}
 	merge(worker, map[string]string{
 		"HF_MODEL": "salamander/simulated", "HF_API_KEYS": "primary=hf_simulated_primary,second=hf_simulated_second",
-		"HF_TIMEOUT": "20s", "BUDGET_LIMITS": p.o.limits, "ANSWER_WITHIN": "5m", "HF_BASE_URL": p.hugging.URL(),
+		"HF_TIMEOUT": "20s", "HF_PRICE": "auto", "BUDGET_LIMITS": p.o.limits, "ANSWER_WITHIN": "5m", "HF_BASE_URL": p.hugging.URL(),
 	})
 	return nil
 }
