@@ -57,6 +57,7 @@ type trip struct {
 	answers, posts, notices int
 	late                    bool // not seen when it was typed, or long ago: no measure of the house
 	done                    bool
+	waited                  time.Duration // from the message to the post that ended it
 }
 
 // road follows every question from the message to the reply, by what others can see of it: the simulated Discord's
@@ -137,7 +138,7 @@ func (r *road) posted(m *discordsim.Message, at time.Time) {
 	}
 	t.done = true
 	total := at.Sub(t.typed)
-	s.TotMS = total.Milliseconds()
+	t.waited, s.TotMS = total, total.Milliseconds()
 	if (t.kind == chat.Reply || t.kind == "") && !t.late && spent.Before(t.typed) && len(t.calls) == 1 && !t.calls[0].Ended.IsZero() {
 		own := total - t.calls[0].Ended.Sub(t.calls[0].Began)
 		s.OwnUS = max(own.Microseconds(), 1)
@@ -294,6 +295,8 @@ type fate struct {
 	Kind        chat.Kind
 	// Calls reached the model; Posts stand on Discord, queue notices not counted.
 	Calls, Posts int
+	// Waited is from the message to the reply, both as they stand on Discord.
+	Waited time.Duration
 }
 
 func (r *road) fate(id string) fate {
@@ -303,7 +306,7 @@ func (r *road) fate(id string) fate {
 	if t == nil {
 		return fate{}
 	}
-	return fate{Taken: true, Done: t.done, Kind: t.kind, Calls: len(t.calls), Posts: t.posts - t.notices}
+	return fate{Taken: true, Done: t.done, Kind: t.kind, Calls: len(t.calls), Posts: t.posts - t.notices, Waited: t.waited}
 }
 
 // callsOf are the questions whose call runs in a worker now.

@@ -45,7 +45,7 @@ func TestTheHousesOwnTimeLeavesTheModelOut(t *testing.T) {
 	if _, n := r.own(); n != 3 {
 		t.Errorf("a question that waited for a budget was measured")
 	}
-	if f := r.fate("200"); !f.Done || f.Calls != 1 || f.Posts != 1 || f.Kind != chat.Reply {
+	if f := r.fate("200"); !f.Done || f.Calls != 1 || f.Posts != 1 || f.Kind != chat.Reply || f.Waited != time.Minute+time.Second {
 		t.Errorf("its fate is %+v", f)
 	}
 }

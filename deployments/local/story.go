@@ -49,10 +49,8 @@ type story struct {
 	s    storyState
 	stop context.CancelFunc
 
-	ids     []string
-	asked   map[string]time.Time
-	longest time.Duration
-	over    int64
+	ids  []string
+	over int64
 }
 
 func (s *story) state() storyState {
@@ -68,6 +66,9 @@ func (p *playground) tellStory() error {
 	if p.discord == nil || p.hugging == nil {
 		return errReal
 	}
+	if err := p.tellable(); err != nil {
+		return err
+	}
 	s := &p.story
 	s.mu.Lock()
 	if s.s.On {
@@ -76,10 +77,13 @@ func (p *playground) tellStory() error {
 	}
 	ctx, stop := context.WithCancel(p.begun)
 	s.s, s.stop = storyState{On: true}, stop
-	s.ids, s.asked, s.longest, s.over = nil, map[string]time.Time{}, 0, p.hugging.Over()
+	s.ids, s.over = nil, p.hugging.Over()
 	s.mu.Unlock()
-	if _, err := p.troubleModel(troubleOrder{What: "well"}); err != nil {
+	if err := p.setStage(); err != nil {
 		stop()
+		s.mu.Lock()
+		s.s.On = false
+		s.mu.Unlock()
 		return err
 	}
 	p.tasks.Go(func() {
@@ -210,10 +214,7 @@ func (p *playground) askOn(ctx context.Context) {
 			return
 		}
 		p.story.mu.Lock()
-		for _, id := range ids {
-			p.story.ids = append(p.story.ids, id)
-			p.story.asked[id] = time.Now()
-		}
+		p.story.ids = append(p.story.ids, ids...)
 		p.story.mu.Unlock()
 	}
 }
@@ -235,13 +236,13 @@ func (p *playground) fell(until func(func() bool) error) (name string, victims [
 	return name, victims, p.keep.kill(name, true)
 }
 
-// until waits for what the counters must say.
+// until waits for what the counters must say, and has the judge count meanwhile.
 func (p *playground) until(ctx context.Context, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, storyPatience)
 	defer cancel()
 	tick := time.NewTicker(storyLook)
 	defer tick.Stop()
-	for !ok() {
+	for p.judge(); !ok(); p.judge() {
 		select {
 		case <-ctx.Done():
 			if p.begun.Err() != nil || errors.Is(ctx.Err(), context.Canceled) {
@@ -285,12 +286,8 @@ func (p *playground) judge() storyFact {
 		if x.Posts > 1 {
 			f.Twice++
 		}
-		if at, ok := s.asked[id]; ok {
-			s.longest = max(s.longest, time.Since(at))
-			delete(s.asked, id)
-		}
+		f.Longest = max(f.Longest, x.Waited.Milliseconds())
 	}
-	f.Longest = s.longest.Milliseconds()
 	s.s.Facts = f
 	return f
 }

@@ -221,16 +221,24 @@ func (p *playground) exhaust(key string) (string, error) {
 	keys := slices.Clone(p.state.last.Keys)
 	p.state.mu.Unlock()
 	// The keys before it in the list are used first.
-	left := 0.0
+	left, limited, known := 0.0, false, false
 	for _, k := range keys {
+		limited = false
 		for _, l := range k.Limits {
 			if l.Unit == "req" {
 				left += max(0, l.Max-l.Used)
+				limited = true
 			}
 		}
-		if k.Name == key {
+		if known = k.Name == key; known {
 			break
 		}
+	}
+	if !known {
+		return "", fmt.Errorf("no worker knows of a key %q", key)
+	}
+	if !limited {
+		return "", fmt.Errorf("%s has no limit in requests: no number of questions uses it up", key)
 	}
 	if left == 0 {
 		return key + " is spent already", nil

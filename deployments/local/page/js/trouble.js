@@ -59,7 +59,7 @@ export function trouble() {
   const model = section("Hugging Face answers with", null, h("div", { class: "field" }, h("label", { for: "ail-key" }, "for"), whose), h("div", { class: "buttons" }, ails));
   const net = section("Discord", null, h("div", { class: "buttons" }, discord));
   const answers = section("Answers come as", "A question asked in a thread is answered there either way. The gateway starts anew.", h("div", { class: "buttons" }, style));
-  const told = section("The story of the original bot", "A crowd comes, the first key is spent, the second takes over, a worker dies, the window turns. About a minute; the simulators' books judge it.", h("div", { class: "buttons" }, tell));
+  const told = section("The story of the original bot", "A crowd comes, the first key is spent, the second takes over, a worker dies, the window turns. About half a minute; the simulators' books judge it.", h("div", { class: "buttons" }, tell));
   const many = section("A crowd", "Simulated people in Ember Café. Most talk among themselves.", people.el, rate.el, share.el, h("div", { class: "buttons" }, crowd), said);
   fill(pane, now, off, told, many, processes, keys, model, net, answers);
 
