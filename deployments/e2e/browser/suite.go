@@ -28,6 +28,8 @@ type step struct {
 var steps = []step{
 	{"first answer", (*suite).first},
 	{"talk", (*suite).talk},
+	{"keyboard", (*suite).walk},
+	{"end in sight", (*suite).end},
 	{"slash", (*suite).slash},
 	{"stop", (*suite).silence},
 	{"rotation", (*suite).rotation},

@@ -6,7 +6,8 @@ import { markdown, plain, jumbo } from "./markdown.js";
 import { order } from "./feed.js";
 
 const rows = new Map(); // message id -> element, of the open channel
-let atEnd = true, missed = 0;
+let atEnd = true, missed = 0, height = 0; // height: of the area, as it was last seen
+let stop = null; // the row that Tab reaches: the one that had the focus last; the newest once another message comes
 const GROUP = 5 * 60 * 1000; // messages of one author within this stand together
 
 const shown = m => !m.only || (store.me && m.only === store.me.id);
@@ -73,6 +74,27 @@ function beginning() {
     h("p", null, r.parent ? "What is written in this thread is for Salamander." : r.topic + "."));
 }
 
+function rove(row) {
+  if (stop) stop.tabIndex = -1;
+  stop = row;
+  if (row) row.tabIndex = 0;
+}
+
+// newest has Tab reach the newest message, unless one walks among them.
+function newest() {
+  const list = $("messages");
+  if (!stop || !list.contains(document.activeElement)) rove(list.lastElementChild && list.lastElementChild.classList.contains("message") ? list.lastElementChild : null);
+}
+
+// swap puts a row in the place of an older one.
+function swap(old, el, id) {
+  const focus = old.contains(document.activeElement);
+  old.replaceWith(el);
+  rows.set(id, el);
+  if (old === stop) rove(el);
+  if (focus) el.focus();
+}
+
 // redraw shows the open channel from its list.
 function redraw() {
   rows.clear();
@@ -89,6 +111,8 @@ function redraw() {
     before = m;
   }
   fill($("messages"), items);
+  rove(null);
+  newest();
   missed = 0;
   bottom();
 }
@@ -107,7 +131,10 @@ function change(c) {
   for (const m of c.gone) {
     if (!m) continue;
     const el = rows.get(m.id);
-    if (el) { el.remove(); rows.delete(m.id); }
+    if (!el) continue;
+    if (el.contains(document.activeElement)) { const next = el.nextElementSibling || el.previousElementSibling; (next && next.classList.contains("message") ? next : $("box")).focus(); }
+    if (el === stop) rove(null);
+    el.remove(); rows.delete(m.id);
   }
   let added = 0, touched = new Set();
   for (const { m } of c.messages.values()) {
@@ -115,7 +142,7 @@ function change(c) {
     if (r && r.parent === here && m.channel !== here) touched.add(m.channel); // a thread's chip
     if (m.channel !== here || !shown(m) || (m.system && !m.text)) continue;
     const old = rows.get(m.id);
-    if (old) { const el = build(m, old.classList.contains("more")); const focus = old.contains(document.activeElement); old.replaceWith(el); rows.set(m.id, el); if (focus) el.focus(); continue; }
+    if (old) { swap(old, build(m, old.classList.contains("more")), m.id); continue; }
     const at = list.lastIndexOf(m);
     if (at < 0) continue; // trimmed already in this batch
     let before = null;
@@ -124,15 +151,15 @@ function change(c) {
     if (before) rows.get(before.id).after(el); else $("messages").append(el);
     rows.set(m.id, el);
     added++;
+    if (store.me && [m.author, m.by, m.only].includes(store.me.id)) atEnd = true; // who says something wants to see it
   }
   for (const id of touched) {
     const m = store.byId.get(id), el = m && rows.get(id);
     if (!el) continue;
-    const fresh = build(m, el.classList.contains("more"));
-    el.replaceWith(fresh);
-    rows.set(id, fresh);
+    swap(el, build(m, el.classList.contains("more")), id);
   }
   if (added) trim();
+  newest();
   if (atEnd) bottom();
   else if (added) { missed += added; const b = $("newer"); b.hidden = false; text(b, `${missed} new ${missed === 1 ? "message" : "messages"} ↓`); }
 }
@@ -189,13 +216,15 @@ export function channel() {
   on("roomgone", id => { if (id === store.channel) { const g = store.guilds.find(x => x.id === store.guild); if (g) go(g.channels[0].id); } });
   $("scroll").addEventListener("scroll", () => {
     const s = $("scroll");
+    if (s.clientHeight !== height) return; // the tour, the banner or the window moved it: nobody scrolled
     atEnd = s.scrollHeight - s.scrollTop - s.clientHeight < 80;
     if (atEnd) { missed = 0; $("newer").hidden = true; }
   }, { passive: true });
   $("newer").addEventListener("click", () => { bottom(); $("box").focus(); });
-  new ResizeObserver(() => { if (atEnd) bottom(); }).observe($("scroll"));
+  new ResizeObserver(() => { height = $("scroll").clientHeight; if (atEnd) bottom(); }).observe($("scroll"));
   for (const what of ["pointerover", "focusin"]) $("messages").addEventListener(what, e => equip(e.target.closest(".message")), { passive: true });
-  // By keyboard: arrows walk through the messages, R replies, E edits, Delete deletes.
+  $("messages").addEventListener("focusin", e => { const row = e.target.closest(".message"); if (row) rove(row); });
+  // By keyboard: Tab comes to one of the messages, arrows walk through the messages, R replies, E edits, Delete deletes.
   $("messages").addEventListener("keydown", e => {
     const row = e.target.closest(".message");
     if (!row) return;
@@ -216,5 +245,5 @@ export function channel() {
   setInterval(() => { if (store.ready) typing(); }, 1000);
 }
 
-export const lastRow = () => $("messages").lastElementChild;
+export const tabRow = () => stop;
 export const lastOwn = () => (store.messages.get(store.channel) || []).findLast(m => store.me && m.author === store.me.id);

@@ -5,7 +5,7 @@ import { store, on, name, room, visible, become, say, isBot } from "./store.js";
 import { order } from "./feed.js";
 import { plain } from "./markdown.js";
 import { EMOJI, GIFS, gifURL } from "./data.js";
-import { lastOwn, lastRow } from "./channel.js";
+import { lastOwn, tabRow } from "./channel.js";
 
 let replyTo = null, editing = null, commands = [], options = [], picked = -1, token = null, slashing = null;
 const box = () => $("box");
@@ -192,9 +192,9 @@ function keys(e) {
   }
   if (e.key === "Escape") { if (!$("suggest").hidden) closeSuggest(); else stopContext(); return; }
   if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(); return; }
-  if (e.key === "ArrowUp" && !box().value) {
-    const m = e.altKey ? null : lastOwn();
-    if (m) say("editing", m); else if (lastRow()) lastRow().focus();
+  if (e.key === "ArrowUp" && !box().value && !e.altKey) {
+    const m = lastOwn();
+    if (m) say("editing", m); else if (tabRow()) tabRow().focus();
     e.preventDefault();
   }
 }
