@@ -27,6 +27,7 @@ type storyState struct {
 	Caption  string    `json:"caption"`
 	Verdict  string    `json:"verdict,omitempty"`
 	Good     bool      `json:"good,omitempty"`
+	Ended    int64     `json:"ended,omitempty"` // ms since 1970; tells one verdict from another
 	Facts    storyFact `json:"facts"`
 	Chapters []string  `json:"chapters"`
 }
@@ -92,7 +93,7 @@ func (p *playground) tellStory() error {
 		p.crowd.halt()
 		p.judge()
 		s.mu.Lock()
-		s.s.On = false
+		s.s.On, s.s.Ended = false, time.Now().UnixMilli()
 		f := s.s.Facts
 		s.s.Good = err == nil && f.Answered == f.Asked && f.Twice == 0 && f.Over == 0
 		switch {

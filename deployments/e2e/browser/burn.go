@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // pane opens one of the views beside the chat.
@@ -203,5 +205,15 @@ func (s *suite) story() (string, error) {
 	if err := s.shot("story-end"); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s It took %.0f s.", verdict, time.Since(began).Seconds()), s.click("#story button:last-child")
+	took := time.Since(began)
+	if err := errors.Join(s.click("#story button:last-child"), s.do(30*time.Second, chromedp.Navigate(s.p.url))); err != nil {
+		return "", err
+	}
+	if err := s.untilState(10*time.Second, "the page knows the verdict again", "!!s.story.verdict"); err != nil {
+		return "", err
+	}
+	if shown, err := eval[bool](s.tab, `new Promise(r => requestAnimationFrame(() => r(!document.querySelector("#story").hidden)))`); err != nil || shown {
+		return "", errors.Join(err, errors.New("the verdict that was closed is there again"))
+	}
+	return fmt.Sprintf("%s It took %.0f s.", verdict, took.Seconds()), nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -85,4 +86,38 @@ func (s *suite) end() (string, error) {
 		return "", err
 	}
 	return "after a reload with the tour, in a smaller window, and after one's own message", s.viewport(1440, 900, false)
+}
+
+// roomy is an expression: the words in the empty box are whole, and nothing scrolls.
+const roomy = `(b => {
+  const s = getComputedStyle(b), words = document.createElement("span");
+  words.style.cssText = "position: fixed; visibility: hidden; white-space: nowrap; font: " + s.font;
+  words.textContent = b.placeholder;
+  document.body.append(words);
+  const width = words.getBoundingClientRect().width;
+  words.remove();
+  return b.placeholder && width <= b.clientWidth - parseFloat(s.paddingLeft) - parseFloat(s.paddingRight) && b.scrollHeight <= b.clientHeight;
+})(document.querySelector("#box"))`
+
+// boxes looks at the words in the empty message box at several widths, and at the commands of direct messages.
+func (s *suite) boxes() (string, error) {
+	for _, width := range []int64{1440, 1024, 320} {
+		if err := s.viewport(width, 700, false); err != nil {
+			return "", err
+		}
+		if err := s.until(5*time.Second, fmt.Sprintf("the words in the box fit at a width of %d", width), roomy); err != nil {
+			return "", err
+		}
+	}
+	if err := s.viewport(1440, 900, false); err != nil {
+		return "", err
+	}
+	if err := errors.Join(s.click(`#rail button[aria-label="Direct messages"]`), s.focus("#box"), s.keys("/")); err != nil {
+		return "", err
+	}
+	const offered = `[...document.querySelectorAll("#suggest [role=option] b")].map(b => b.textContent)`
+	if err := s.until(10*time.Second, "the picker offers what Discord offers in direct messages", `(o => o.includes("/help") && !o.includes("/stop") && !o.includes("/mute"))(`+offered+`)`); err != nil {
+		return "", err
+	}
+	return "no word is cut; no moderators' command in direct messages", errors.Join(s.keys(kb.Backspace), s.click(`#rail button[aria-label="Ember Café"]`))
 }

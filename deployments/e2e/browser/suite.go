@@ -30,6 +30,7 @@ var steps = []step{
 	{"talk", (*suite).talk},
 	{"keyboard", (*suite).walk},
 	{"end in sight", (*suite).end},
+	{"boxes", (*suite).boxes},
 	{"slash", (*suite).slash},
 	{"stop", (*suite).silence},
 	{"rotation", (*suite).rotation},

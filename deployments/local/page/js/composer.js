@@ -89,7 +89,8 @@ function look() {
   let m;
   if (/^\/[\w-]*$/.test(b.value)) {
     const word = b.value.slice(1).toLowerCase();
-    const list = commands.filter(c => c.name.startsWith(word));
+    const r = room(store.channel), place = r && r.dm ? 1 : 0; // a command's contexts: 0 servers, 1 direct messages
+    const list = commands.filter(c => c.name.startsWith(word) && (!c.contexts || c.contexts.includes(place)));
     openSuggest(list.map(c => ({ label: "/" + c.name, about: c.description, command: c, icon: avatar("", "", true, "small"), badge: c.default_member_permissions ? "moderators" : "" })), pickCommand, commands.length ? "No such command" : "The bot has not registered its commands yet");
   } else if ((m = /(^|\s)@(\w*)$/.exec(before))) {
     token = { from: before.length - m[2].length - 1, to: before.length };
@@ -199,18 +200,29 @@ function keys(e) {
   }
 }
 
+// fits says whether the box has room for words on one line.
+const ruler = document.createElement("canvas").getContext("2d");
+function fits(words) {
+  const s = getComputedStyle(box());
+  ruler.font = s.font;
+  return ruler.measureText(words).width <= box().clientWidth - parseFloat(s.paddingLeft) - parseFloat(s.paddingRight);
+}
+
 function placeholder() {
   const r = room(store.channel);
   if (!r) return;
-  const up = store.state && store.state.up;
-  const short = matchMedia("(max-width: 480px)").matches;
-  box().placeholder = short ? (!up ? "Waking up …" : r.chat ? "Ask Salamander" : "Message") : !up ? "Waking up … you can type already" : r.chat ? `Ask Salamander in ${r.dm ? "private" : r.parent ? "this thread" : "#" + r.name}` : `Message #${r.name} (@Salamander to ask)`;
+  const words = !(store.state && store.state.up) ? ["Waking up … you can type already", "Waking up …"] :
+    r.chat ? [`Ask Salamander in ${r.dm ? "private" : r.parent ? "this thread" : "#" + r.name}`, "Ask Salamander", "Ask it"] :
+      [`Message #${r.name} (@Salamander to ask)`, `Message #${r.name}`, "Message"];
+  box().placeholder = words.find(fits) || words.at(-1);
 }
 
 export function composer() {
   $("composer").addEventListener("submit", e => { e.preventDefault(); send(); });
   box().addEventListener("input", () => { grow(); look(); });
   box().addEventListener("keydown", keys);
+  let width = 0;
+  new ResizeObserver(() => { if (width !== (width = box().clientWidth)) { grow(); placeholder(); } }).observe(box());
   box().addEventListener("blur", () => setTimeout(() => { if (document.activeElement !== box()) closeSuggest(); }, 150));
   $("emoji").addEventListener("click", emojiPicker);
   $("gif").addEventListener("click", gifPicker);

@@ -3,6 +3,7 @@
 import { h, $, fill, text } from "./dom.js";
 import { store, on, say } from "./store.js";
 import { order } from "./feed.js";
+import { kept } from "./frame.js";
 
 export function story() {
   const el = $("story");
@@ -12,18 +13,17 @@ export function story() {
   const [asked, askedBox] = figure("asked"), [answered, answeredBox] = figure("answered"), [twice, twiceBox] = figure("twice"), [over, overBox] = figure("over a limit");
   const again = h("button", { type: "button", onclick: () => order("story", { on: true }).catch(() => {}) }, "Tell it again");
   const stop = h("button", { type: "button" });
-  let closed = 0, ended = false; // the verdict that was closed stays closed
+  let closed = kept.get("verdict"), ended = false; // the verdict that was closed stays closed
   stop.addEventListener("click", () => {
     if (store.state && store.state.story.on) order("story", { on: false }).catch(() => {});
-    else { closed = 1; el.hidden = true; $("box").focus(); }
+    else { closed = String(store.state.story.ended); kept.set("verdict", closed); el.hidden = true; $("box").focus(); }
   });
   fill(el, bars, h("div", { class: "words", role: "status" }, title, words), h("div", { class: "facts" }, askedBox, answeredBox, twiceBox, overBox), again, stop);
   on("state", () => {
     const s = store.state && store.state.story;
     if (!s || !(s.on || s.verdict)) { el.hidden = true; return; }
-    if (s.on) closed = 0;
     if (ended === s.on) { ended = !s.on; say("story", s); }
-    el.hidden = closed === 1;
+    el.hidden = !s.on && closed === String(s.ended);
     el.classList.toggle("good", !s.on && !!s.good);
     el.classList.toggle("bad", !s.on && !s.good);
     const chapters = s.chapters || [];
