@@ -56,13 +56,16 @@ func (b *Bus) Serve(ctx context.Context, service control.Service, instance strin
 		}
 		err = s.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
 			// In a goroutine, since NATS calls one at a time and a stop waits for calls to end.
+			// Its answer is published past the request, whose fields micro reads as soon as this function returns.
 			go func() {
-				v, err := f(r.Data())
-				if err != nil {
-					_ = r.Error("400", err.Error(), nil)
-					return
+				reply := nats.NewMsg(r.Reply())
+				if v, err := f(r.Data()); err != nil {
+					reply.Header.Set(micro.ErrorHeader, err.Error())
+					reply.Header.Set(micro.ErrorCodeHeader, "400")
+				} else {
+					reply.Data = mustJSON(v)
 				}
-				_ = r.Respond(mustJSON(v))
+				_ = b.nc.PublishMsg(reply)
 			}()
 		}), append(opts, micro.WithEndpointSubject(subject))...)
 	}
