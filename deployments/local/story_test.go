@@ -77,3 +77,18 @@ func TestTheStorySetsItsStage(t *testing.T) {
 	}
 	p.endStory()
 }
+
+func TestTheFirstKeyIsSpent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		first, second float64
+		want          bool
+	}{{9, 0, false}, {10, 0, true}, {9, 1, true}} {
+		if got := firstSpent(limitState{Max: 10, Book: c.first}, limitState{Max: 10, Book: c.second}); got != c.want {
+			t.Errorf("%v of 10 used, and %v of the second: spent is %v", c.first, c.second, got)
+		}
+	}
+	if firstSpent(limitState{}, limitState{Book: 3}) {
+		t.Error("a key without a window is spent")
+	}
+}

@@ -199,8 +199,9 @@ func (s *suite) story() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if good, err := figure[bool](s, "story.good"); err != nil || !good {
-		return "", errors.Join(err, errors.New(verdict))
+	if good, err := figure[bool](s, "story.good || false"); err != nil || !good {
+		facts, _ := eval[string](s.tab, `(async () => { const s = `+state("story")+`, all = `+state("processes")+`, keys = `+state("keys")+`; return JSON.stringify([s.facts, keys, all.map(p => [p.name, p.ready, p.inflight])]); })()`)
+		return "", errors.Join(err, fmt.Errorf("%s %s", verdict, facts))
 	}
 	if err := s.shot("story-end"); err != nil {
 		return "", err
