@@ -39,7 +39,7 @@ type shard struct {
 
 	mu        sync.Mutex
 	why       string      // why there is no live session; empty: there is
-	since     time.Time   // of the last READY
+	since     time.Time   // the last READY, or what Discord told of one of its servers since
 	came      time.Time   // when the last READY or RESUMED came
 	untold    map[id]bool // servers of that READY that Discord did not tell of yet
 	resumable bool        // the session has had its READY
@@ -82,8 +82,8 @@ func (sh *shard) stop() {
 	<-sh.pumped
 }
 
-// toldWithin bounds how long a new session is not ready because Discord still tells of its servers: those that Discord
-// itself can't reach are never told of, and many take their time.
+// toldWithin is for how long Discord must have told of no server before a new session is ready without the rest: those that
+// Discord itself can't reach are never told of.
 const toldWithin = 2 * time.Second
 
 // down says why the shard has no live session, or nothing. Before Discord told of its servers, a message can't be told
@@ -153,7 +153,10 @@ func (sh *shard) onPermissions(guild id) {
 	})
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	delete(sh.untold, guild)
+	if sh.untold[guild] {
+		delete(sh.untold, guild)
+		sh.since = time.Now()
+	}
 }
 
 func (sh *shard) onReady(w *wireReady) {
@@ -161,8 +164,8 @@ func (sh *shard) onReady(w *wireReady) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.why, sh.resumable, sh.resumeURL = "", true, w.ResumeURL
-	sh.since, sh.untold = time.Now(), make(map[id]bool, len(w.Guilds))
-	sh.came = sh.since
+	now := time.Now()
+	sh.since, sh.came, sh.untold = now, now, make(map[id]bool, len(w.Guilds))
 	for _, g := range w.Guilds {
 		sh.untold[g.ID] = true
 	}

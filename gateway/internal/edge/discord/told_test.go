@@ -8,7 +8,7 @@ import (
 // Before Discord told of a server, a message there can't be told from one that was missed.
 func TestASessionIsReadyOnceDiscordToldOfItsServers(t *testing.T) {
 	t.Parallel()
-	sh := &shard{since: time.Now(), untold: map[id]bool{1: true}}
+	sh := &shard{client: &Client{cache: newCache(), guard: newGuard()}, since: time.Now(), untold: map[id]bool{1: true}}
 	if sh.down() == "" {
 		t.Error("ready before the server was told of")
 	}
@@ -16,8 +16,12 @@ func TestASessionIsReadyOnceDiscordToldOfItsServers(t *testing.T) {
 	if why := sh.down(); why != "" {
 		t.Errorf("not ready although Discord had its time: %s", why)
 	}
-	sh.since = time.Now()
-	delete(sh.untold, 1)
+	sh.untold[2] = true
+	sh.onPermissions(2)
+	if sh.down() == "" {
+		t.Error("ready although Discord tells of its servers, one after another")
+	}
+	sh.onPermissions(1)
 	if why := sh.down(); why != "" {
 		t.Errorf("not ready although the server was told of: %s", why)
 	}
