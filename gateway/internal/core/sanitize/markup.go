@@ -116,15 +116,13 @@ func (m *machine) mention(at int, token []byte) bool {
 // name writes a person's name, as much of it as the growth allows. People name themselves
 // as they like: what could become markup, a link or code is left out.
 func (m *machine) name(s string) {
-	start, prev := len(m.out), rune(0)
+	start := len(m.out) // behind the @
 	for _, r := range s {
-		last := prev
-		prev = r
 		switch r {
 		case '<', '>', '`', '\n', '\r', '|':
 			continue
 		case '/':
-			if last == ':' || last == '/' {
+			if last := m.tail(); last == ':' || last == '/' {
 				continue
 			}
 		}

@@ -11,6 +11,7 @@ import (
 var people = Names{BotID: "900", Users: []User{
 	{"1", "Ann"}, {"2", "😀"}, {"3", "<@900> `x` \n𝓑𝓸𝓫"}, {"4", "Zoë"}, {"80351110224678912", "Nelly the elephant"},
 	{"123456789012345678", strings.Repeat("長", 32)}, {"15", "Bob (he/him)"}, {"16", "Ann 🔥"}, {"17", "https://tenor.com/x"},
+	{"18", "https:\u200b/\u200b/tenor.com/x"},
 }}
 
 func TestText(t *testing.T) {
@@ -49,6 +50,7 @@ func TestText(t *testing.T) {
 		{"name with a stroke", "hello, <@15>!", "hello, @Bob (he/him)!"},
 		{"name with an emoji at its end", "hello, <@16>!", "hello, @Ann!"},
 		{"name that would be a link", "hello dear, dear <@17>!", "hello dear, dear @https:tenor.com/x!"},
+		{"name that would be a link without what is invisible", "hello dear, dear <@18>!", "hello dear, dear @https:tenor.com/x!"},
 		{"long name is cut", "<@123456789012345678>", "@" + strings.Repeat("長", 13)},
 		{"long name with room", strings.Repeat("x", 60) + " <@123456789012345678>", strings.Repeat("x", 60) + " @" + strings.Repeat("長", 32)},
 		{"role, channel", "<@&5> in <#6>", "@role in #channel"},
